@@ -1,0 +1,217 @@
+//! WebSocket frames: JSON objects tagged by `type`. Unknown fields are ignored, unknown types are answered.
+
+use crate::limits::Limits;
+use crate::{
+    Body, Change, Code, Conversation, ConversationId, Epoch, Kind, Message, MessageId, Nonce, SessionId,
+    Timestamp, User, UserId,
+};
+use serde::{Deserialize, Serialize};
+
+/// Version of the contract a client names in `hello`.
+pub const PROTOCOL: u32 = 1;
+
+/// From a client to the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientFrame {
+    /// First frame of every socket, within 10 s.
+    Hello {
+        /// [`PROTOCOL`].
+        protocol: u32,
+        /// The epoch the cursors belong to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        epoch: Option<Epoch>,
+        /// What the client has: conversation and last applied `rev`. Absent: it has nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursors: Option<Vec<(ConversationId, u64)>>,
+        /// My read marks as the client has them. A conversation whose mark moved elsewhere then comes back in
+        /// `heads` although its `rev` is the same (read marks are not changes).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        marks: Option<Vec<(ConversationId, u64)>>,
+    },
+    /// Post a message.
+    Send {
+        /// Unique for ever per sender.
+        nonce: Nonce,
+        /// Where to.
+        conversation: ConversationId,
+        /// What.
+        body: Body,
+        /// The message it answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reply_to: Option<MessageId>,
+    },
+    /// Fetch the changes after a `rev`.
+    Sync {
+        /// Of which conversation.
+        conversation: ConversationId,
+        /// The last applied `rev`.
+        after: u64,
+    },
+    /// Move my read mark forward.
+    Read {
+        /// In which conversation.
+        conversation: ConversationId,
+        /// To this message.
+        seq: u64,
+    },
+    /// Sign of life, every `heartbeat_ms`.
+    Ping {
+        /// Comes back in the `pong`.
+        n: u64,
+    },
+}
+
+/// From the server to a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerFrame {
+    /// Answer to `hello`.
+    Welcome {
+        /// Who is signed in.
+        user: User,
+        /// On which session.
+        session: SessionId,
+        /// Incarnation of the database; with another one than the client's, everything it has is void.
+        epoch: Epoch,
+        /// Milliseconds between pings.
+        heartbeat_ms: u32,
+        /// Every limit.
+        limits: Limits,
+        /// The server's clock.
+        server_time: Timestamp,
+    },
+    /// Conversations that differ from the client's cursors, or are new to it. Also sent while live, when the
+    /// client becomes a member of one.
+    Heads {
+        /// Whole objects; each replaces what the client has.
+        conversations: Vec<Conversation>,
+    },
+    /// No longer yours: drop it.
+    Gone {
+        /// Which one.
+        conversation: ConversationId,
+    },
+    /// All of `hello` is answered.
+    Live {},
+    /// Queued ingest only: the message is safe in the queue, not yet stored.
+    Accepted {
+        /// Of the `send`.
+        nonce: Nonce,
+    },
+    /// The request is stored for good.
+    Ack {
+        /// Of the request.
+        nonce: Nonce,
+        /// The message as it is now.
+        message: Message,
+        /// Whether it was stored by an earlier request with the same nonce.
+        duplicate: bool,
+    },
+    /// The request was refused and stored nothing.
+    Refused(Refusal),
+    /// A change happened.
+    Event {
+        /// Where.
+        conversation: ConversationId,
+        /// What sort of conversation that is.
+        kind: Kind,
+        /// What.
+        change: Change,
+    },
+    /// Answer to `sync`: the changes after `from` up to `to`.
+    Changes {
+        /// Of which conversation.
+        conversation: ConversationId,
+        /// The `after` of the request.
+        from: u64,
+        /// The client has everything up to this `rev` once it applied them.
+        to: u64,
+        /// In order of `rev`.
+        changes: Vec<Change>,
+        /// Whether there is more after `to`.
+        more: bool,
+    },
+    /// The client's position cannot be continued from: drop the conversation's messages and load it anew.
+    Reset {
+        /// Which one.
+        conversation: ConversationId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Somebody's read mark moved.
+    Read {
+        /// Where.
+        conversation: ConversationId,
+        /// Whose.
+        user: UserId,
+        /// To which message.
+        seq: u64,
+        /// To the reader's own devices: what is still unread.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unread: Option<u64>,
+    },
+    /// Answer to `ping`.
+    Pong {
+        /// Of the `ping`.
+        n: u64,
+        /// Conversations whose head moved since the last pong, with their head `rev`: a silent gap shows here.
+        heads: Vec<(ConversationId, u64)>,
+    },
+    /// The server is about to close the socket.
+    Bye {
+        /// Why, for people.
+        reason: String,
+        /// Wait this long before connecting again.
+        retry_after_ms: u64,
+    },
+    /// A type this program does not know: ignore it.
+    #[serde(other)]
+    Unsupported,
+}
+
+/// Why a request was refused. Nothing of it was stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Nonce of the refused request, if it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+    /// Type of the refused frame, if it had no nonce.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_reply_to: Option<String>,
+    /// The stable reason.
+    pub code: Code,
+    /// For people.
+    pub message: String,
+    /// Whether the same request may succeed later, unchanged.
+    pub retryable: bool,
+    /// Wait this long first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// Codes a socket is closed with.
+pub mod close {
+    /// The server is restarting or stopping.
+    pub const RESTARTING: u16 = 1012;
+    /// A frame that is not a frame: malformed JSON, or anything before `hello`.
+    pub const PROTOCOL: u16 = 1002;
+    /// A binary frame.
+    pub const TYPE: u16 = 1003;
+    /// Text that is not UTF-8.
+    pub const NOT_UTF8: u16 = 1007;
+    /// No `hello` in time, or no sign of life.
+    pub const POLICY: u16 = 1008;
+    /// A frame over [`FRAME_BYTES`](crate::limits::FRAME_BYTES).
+    pub const TOO_LARGE: u16 = 1009;
+    /// Too many sockets; come back later.
+    pub const OVERLOADED: u16 = 1013;
+    /// The session ended. Do not retry.
+    pub const SESSION_ENDED: u16 = 4001;
+    /// The client speaks another version of the contract.
+    pub const UPGRADE: u16 = 4003;
+    /// The client fell behind its queue: connect again with cursors.
+    pub const RESYNC: u16 = 4008;
+    /// Too many frames.
+    pub const RATE_LIMITED: u16 = 4029;
+}

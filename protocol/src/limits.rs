@@ -1,0 +1,81 @@
+//! Every bound of the contract, in one place. `welcome` sends them, so that no client has to guess.
+
+use serde::{Deserialize, Serialize};
+
+/// Longest WebSocket frame, in bytes. A longer one closes the socket with 1009.
+pub const FRAME_BYTES: usize = 64 * 1024;
+/// Longest text of a message, in Unicode scalar values.
+pub const TEXT_CHARS: usize = 16_000;
+/// Most messages or changes in one page; a larger request gets this many.
+pub const PAGE: u32 = 200;
+/// Messages in a page when the request names no number.
+pub const PAGE_DEFAULT: u32 = 50;
+/// Most cursors in one `hello`. A client with more leaves the rest out and gets those conversations whole.
+pub const CURSORS: usize = 500;
+/// Frames that may wait for one socket; one more closes it with 4008 (resync).
+pub const QUEUE_FRAMES: usize = 256;
+/// Bytes that may wait for one socket; more closes it with 4008 (resync).
+pub const QUEUE_BYTES: usize = 256 * 1024;
+/// Most members of a group.
+pub const GROUP_MEMBERS: u32 = 100_000;
+/// Members carried inside a conversation object; a larger group lists them at `/members` only.
+pub const MEMBERS_INLINE: u32 = 50;
+/// Longest title of a group, in Unicode scalar values.
+pub const TITLE_CHARS: usize = 100;
+/// Longest nonce, in Unicode scalar values.
+pub const NONCE_CHARS: usize = 64;
+/// Milliseconds between a client's pings. A socket silent for two and a half beats is closed.
+pub const HEARTBEAT_MS: u32 = 25_000;
+/// Milliseconds a new socket has for its `hello`.
+pub const HELLO_MS: u32 = 10_000;
+/// Changes a client may be behind in one conversation; further behind it is told `reset`.
+pub const SYNC_CHANGES: u64 = 1_000;
+/// Shortest and longest user name, in characters.
+pub const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 2..=32;
+/// Shortest and longest password, in Unicode scalar values.
+pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 8..=256;
+/// Longest display name, in Unicode scalar values.
+pub const DISPLAY_NAME_CHARS: usize = 64;
+/// Most people one search returns.
+pub const PEOPLE: u32 = 20;
+/// Most ids one look-up of people may name.
+pub const PEOPLE_IDS: usize = 200;
+/// Newest messages each conversation carries in `unread/all`.
+pub const UNREAD_MESSAGES: u32 = 50;
+
+/// The limits a client must respect, as sent in `welcome`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each field is the constant of the same name")]
+pub struct Limits {
+    pub frame_bytes: usize,
+    pub text_chars: usize,
+    pub page: u32,
+    pub cursors: usize,
+    pub queue_frames: usize,
+    pub queue_bytes: usize,
+    pub group_members: u32,
+    pub members_inline: u32,
+    pub title_chars: usize,
+    pub nonce_chars: usize,
+    pub hello_ms: u32,
+    pub sync_changes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_bytes: FRAME_BYTES,
+            text_chars: TEXT_CHARS,
+            page: PAGE,
+            cursors: CURSORS,
+            queue_frames: QUEUE_FRAMES,
+            queue_bytes: QUEUE_BYTES,
+            group_members: GROUP_MEMBERS,
+            members_inline: MEMBERS_INLINE,
+            title_chars: TITLE_CHARS,
+            nonce_chars: NONCE_CHARS,
+            hello_ms: HELLO_MS,
+            sync_changes: SYNC_CHANGES,
+        }
+    }
+}

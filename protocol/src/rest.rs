@@ -1,0 +1,240 @@
+//! Bodies of REST requests and answers.
+
+use crate::{
+    Body, Change, Conversation, ConversationId, Epoch, Member, Message, MessageId, Nonce, SessionId,
+    Timestamp, User, UserId,
+};
+use serde::{Deserialize, Serialize};
+
+/// `POST accounts`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Register {
+    /// 2 to 32 of `a-z 0-9 . _ -`; capitals are lowered.
+    pub username: String,
+    /// 8 to 256 characters.
+    pub password: String,
+    /// The user name where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+}
+
+/// `POST sessions`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignIn {
+    /// Without regard to case.
+    pub username: String,
+    /// As registered.
+    pub password: String,
+}
+
+/// Answer of `POST accounts` and `POST sessions`, beside the cookie.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedIn {
+    /// Who signed in.
+    pub user: User,
+    /// For `Authorization: Bearer`. Shown this once; the server keeps only its hash.
+    pub token: String,
+}
+
+/// One signed-in device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Which one.
+    pub id: SessionId,
+    /// What it called itself (its User-Agent), at most 200 characters.
+    pub device: String,
+    /// When it signed in.
+    pub created_at: Timestamp,
+    /// When it last asked for anything, to within ten minutes.
+    pub last_used_at: Timestamp,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// `GET sessions`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// Newest first.
+    pub sessions: Vec<Session>,
+}
+
+/// `POST ws-ticket`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// For `/ws?ticket=…`, once.
+    pub ticket: String,
+    /// Milliseconds until it is void.
+    pub expires_in_ms: u64,
+}
+
+/// `GET me`: my account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Me {
+    /// As others see me.
+    #[serde(flatten)]
+    pub user: User,
+    /// Language of the interface, `en` or `zh-CN`; none: the browser's.
+    pub locale: Option<String>,
+}
+
+/// `PATCH me`: only what is named changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatchMe {
+    /// 1 to 64 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// `en` or `zh-CN`; empty: the browser's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+}
+
+/// `GET users`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Users {
+    /// Best match first.
+    pub users: Vec<User>,
+}
+
+/// `GET conversations`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversations {
+    /// Newest activity first.
+    pub conversations: Vec<Conversation>,
+    /// Incarnation of the database.
+    pub epoch: Epoch,
+}
+
+/// `POST conversations`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum NewConversation {
+    /// Open the conversation with somebody; the existing one, if there is one.
+    Direct {
+        /// With whom.
+        user: UserId,
+    },
+    /// Found a group; the founder is its owner.
+    Group {
+        /// 1 to 100 characters.
+        title: String,
+        /// Others, without myself.
+        #[serde(default)]
+        members: Vec<UserId>,
+    },
+}
+
+/// `PATCH conversations/{id}`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatchConversation {
+    /// 1 to 100 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+/// `GET conversations/{id}/members`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Members {
+    /// In order of joining.
+    pub members: Vec<Member>,
+    /// The people themselves.
+    pub users: Vec<User>,
+}
+
+/// `POST conversations/{id}/members`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewMember {
+    /// Who is to join.
+    pub user: UserId,
+}
+
+/// `GET conversations/{id}/messages`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Messages {
+    /// Ascending `seq`.
+    pub messages: Vec<Message>,
+    /// The conversation's newest message when this was read.
+    pub head_seq: u64,
+    /// The conversation's newest change when this was read: the page is complete up to it.
+    pub head_rev: u64,
+}
+
+/// `POST conversations/{id}/messages`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewMessage {
+    /// Unique for ever per sender.
+    pub nonce: Nonce,
+    /// What.
+    pub body: Body,
+    /// The message it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<MessageId>,
+}
+
+/// Answer of `POST conversations/{id}/messages`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// As stored.
+    pub message: Message,
+    /// Whether an earlier request with the same nonce stored it.
+    pub duplicate: bool,
+}
+
+/// `GET conversations/{id}/changes`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changes {
+    /// The `after` of the request.
+    pub from: u64,
+    /// Complete up to this `rev`.
+    pub to: u64,
+    /// In order of `rev`.
+    pub changes: Vec<Change>,
+    /// Whether there is more after `to`.
+    pub more: bool,
+}
+
+/// `POST conversations/{id}/read`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// I have read up to this message.
+    pub seq: u64,
+}
+
+/// Answer of `POST conversations/{id}/read`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadMark {
+    /// Where the mark is now: never before where it was, never after the head.
+    pub read_seq: u64,
+    /// What is still unread.
+    pub unread: u64,
+}
+
+/// `GET unread/all`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadAll {
+    /// Direct conversations with something unread.
+    pub private_unreads: Vec<Unread>,
+    /// Groups with something unread.
+    pub group_unreads: Vec<Unread>,
+}
+
+/// What is unread in one conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// Which one.
+    pub conversation: ConversationId,
+    /// How many.
+    pub unread: u64,
+    /// How many of them name me.
+    pub mentions: u64,
+    /// The newest of them, ascending `seq`, at most 50.
+    pub messages: Vec<Message>,
+}
+
+/// `GET /health/ready`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Whether the server can do its work.
+    pub ready: bool,
+    /// Each part it depends on: `ok`, or what is wrong.
+    pub dependencies: std::collections::BTreeMap<String, String>,
+}

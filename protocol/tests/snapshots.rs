@@ -1,0 +1,522 @@
+//! The wire, pinned: every frame, object and REST body as JSON. A snapshot that changes is a change of the
+//! contract and needs its line in the CHANGELOG.
+
+use protocol::limits::Limits;
+use protocol::rest::{
+    Changes, Conversations, Me, Members, Messages, NewConversation, NewMember, NewMessage, PatchConversation,
+    PatchMe, Posted, Read, ReadMark, Readiness, Register, Session, Sessions, SignIn, SignedIn, Ticket,
+    Unread, UnreadAll, Users,
+};
+use protocol::{
+    Body, Change, ChangeKind, ClientFrame, Code, Conversation, ConversationId, Epoch, FieldError, Kind,
+    Member, Message, MessageId, Nonce, Presence, Problem, Reaction, Refusal, Role, ServerFrame, SessionId,
+    Timestamp, User, UserId,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::fmt::Debug;
+use uuid::Uuid;
+
+/// Pins the JSON of a value and checks that it is read back as the same value, also with a field more than
+/// this program knows.
+macro_rules! pin {
+    ($name:literal, $value:expr) => {{
+        let value = $value;
+        insta::assert_json_snapshot!($name, &value);
+        reads_back(&value);
+    }};
+}
+
+fn reads_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+    let text = serde_json::to_string(value).expect("wire values serialise");
+    assert_eq!(&serde_json::from_str::<T>(&text).expect("what is written is read"), value);
+
+    let mut json = serde_json::to_value(value).expect("wire values serialise");
+    let object = json.as_object_mut().expect("frames, objects and bodies are JSON objects");
+    object.insert("of_a_later_version".into(), json!({"ignored": [1, 2, 3]}));
+    let text = json.to_string();
+    assert_eq!(&serde_json::from_str::<T>(&text).expect("unknown fields are ignored"), value);
+}
+
+fn ada() -> UserId {
+    UserId::from_uuid(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_00a1))
+}
+
+fn ben() -> UserId {
+    UserId::from_uuid(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_00b2))
+}
+
+fn group() -> ConversationId {
+    ConversationId::from_uuid(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0c01))
+}
+
+fn epoch() -> Epoch {
+    Epoch::from_uuid(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0e01))
+}
+
+fn session() -> SessionId {
+    SessionId::from_uuid(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0501))
+}
+
+fn message_id(n: u128) -> MessageId {
+    MessageId::from_uuid(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_1000 + n))
+}
+
+fn nonce() -> Nonce {
+    "0199-nonce".parse().expect("a valid nonce")
+}
+
+fn text(words: &str) -> Body {
+    Body::Text { text: words.parse().expect("a valid text") }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_795_334_400_123 + seconds * 1000)
+}
+
+fn user() -> User {
+    User {
+        id: ada(),
+        username: "ada".into(),
+        display_name: "Ada L.".into(),
+        avatar: None,
+        presence: Presence::Online,
+        last_seen: Some(at(0)),
+    }
+}
+
+fn message() -> Message {
+    Message {
+        id: message_id(17),
+        conversation: group(),
+        seq: 17,
+        rev: 23,
+        sender: ada(),
+        nonce: None,
+        body: text("hello, 世界 👋"),
+        sent_at: at(0),
+        edited_at: None,
+        recalled: false,
+        reply_to: None,
+        mentions: vec![],
+        reactions: vec![],
+        pinned: false,
+    }
+}
+
+/// Everything a message can have at once, as its sender sees it.
+fn full_message() -> Message {
+    Message {
+        nonce: Some(nonce()),
+        edited_at: Some(at(60)),
+        reply_to: Some(message_id(3)),
+        mentions: vec![ben()],
+        reactions: vec![Reaction { emoji: "👍".into(), users: vec![ada(), ben()] }],
+        pinned: true,
+        ..message()
+    }
+}
+
+fn conversation() -> Conversation {
+    Conversation {
+        id: group(),
+        kind: Kind::Group,
+        title: "Harbour depot".into(),
+        head_seq: 17,
+        head_rev: 23,
+        read_seq: 12,
+        unread: 5,
+        mentions: 1,
+        last_message: Some(message()),
+        members: vec![
+            Member { user: ada(), role: Role::Owner, read_seq: 17 },
+            Member { user: ben(), role: Role::Member, read_seq: 12 },
+        ],
+        member_count: 2,
+    }
+}
+
+/// One change of every kind.
+fn changes() -> Vec<Change> {
+    let kinds = [
+        ChangeKind::Posted { message: message() },
+        ChangeKind::Joined { by: ada(), user: ben() },
+        ChangeKind::Left { by: ben(), user: ben() },
+        ChangeKind::Renamed { by: ada(), title: "Harbour".into() },
+        ChangeKind::Role { by: ada(), user: ben(), role: Role::Admin },
+    ];
+    (23..).zip(kinds).map(|(rev, kind)| Change { rev, kind }).collect()
+}
+
+#[test]
+fn objects() {
+    pin!("user", user());
+    pin!(
+        "user_never_seen",
+        User { avatar: Some("/avatars/ada".into()), presence: Presence::Offline, last_seen: None, ..user() }
+    );
+    pin!("message", message());
+    pin!("message_full", full_message());
+    pin!("message_recalled", Message { body: Body::Recalled, recalled: true, ..message() });
+    pin!("conversation_group", conversation());
+    pin!(
+        "conversation_direct",
+        Conversation {
+            id: ConversationId::direct(ada(), ben()),
+            kind: Kind::Direct,
+            title: String::new(),
+            head_seq: 0,
+            head_rev: 0,
+            read_seq: 0,
+            unread: 0,
+            mentions: 0,
+            last_message: None,
+            ..conversation()
+        }
+    );
+    for role in [Role::Member, Role::Admin, Role::Owner] {
+        reads_back(&Member { user: ada(), role, read_seq: 1 });
+    }
+    for presence in [Presence::Online, Presence::Away, Presence::Offline] {
+        reads_back(&User { presence, ..user() });
+    }
+}
+
+#[test]
+fn changes_of_every_kind() {
+    insta::assert_json_snapshot!("changes_of_every_kind", changes());
+    for change in changes() {
+        reads_back(&change);
+    }
+}
+
+#[test]
+fn limits() {
+    pin!("limits", Limits::default());
+}
+
+#[test]
+fn client_hello() {
+    pin!("client_hello_first", ClientFrame::Hello { protocol: 1, epoch: None, cursors: None, marks: None });
+    pin!(
+        "client_hello_again",
+        ClientFrame::Hello {
+            protocol: protocol::frame::PROTOCOL,
+            epoch: Some(epoch()),
+            cursors: Some(vec![(group(), 23), (ConversationId::direct(ada(), ben()), 0)]),
+            marks: Some(vec![(group(), 12)]),
+        }
+    );
+}
+
+#[test]
+fn client_requests() {
+    pin!(
+        "client_send",
+        ClientFrame::Send { nonce: nonce(), conversation: group(), body: text("hello"), reply_to: None }
+    );
+    pin!(
+        "client_send_reply",
+        ClientFrame::Send {
+            nonce: nonce(),
+            conversation: group(),
+            body: text("yes"),
+            reply_to: Some(message_id(16))
+        }
+    );
+    pin!("client_sync", ClientFrame::Sync { conversation: group(), after: 22 });
+    pin!("client_read", ClientFrame::Read { conversation: group(), seq: 17 });
+    pin!("client_ping", ClientFrame::Ping { n: 3 });
+}
+
+#[test]
+fn server_answers_to_hello() {
+    pin!(
+        "server_welcome",
+        ServerFrame::Welcome {
+            user: user(),
+            session: session(),
+            epoch: epoch(),
+            heartbeat_ms: protocol::limits::HEARTBEAT_MS,
+            limits: Limits::default(),
+            server_time: at(0),
+        }
+    );
+    pin!("server_heads", ServerFrame::Heads { conversations: vec![conversation()] });
+    pin!("server_gone", ServerFrame::Gone { conversation: group() });
+    pin!("server_live", ServerFrame::Live {});
+}
+
+#[test]
+fn server_answers_to_requests() {
+    pin!("server_accepted", ServerFrame::Accepted { nonce: nonce() });
+    pin!("server_ack", ServerFrame::Ack { nonce: nonce(), message: full_message(), duplicate: false });
+    pin!(
+        "server_refused_send",
+        ServerFrame::Refused(Refusal {
+            nonce: Some("0199-nonce".into()),
+            in_reply_to: None,
+            code: Code::Unavailable,
+            message: "The server cannot store messages right now.".into(),
+            retryable: true,
+            retry_after_ms: Some(1500),
+        })
+    );
+    pin!(
+        "server_refused_unknown_type",
+        ServerFrame::Refused(Refusal {
+            nonce: None,
+            in_reply_to: Some("dance".into()),
+            code: Code::UnknownType,
+            message: "This server does not know frames of this type.".into(),
+            retryable: false,
+            retry_after_ms: None,
+        })
+    );
+    pin!(
+        "server_changes",
+        ServerFrame::Changes { conversation: group(), from: 22, to: 27, changes: changes(), more: true }
+    );
+    pin!(
+        "server_reset",
+        ServerFrame::Reset { conversation: group(), reason: "further behind than 1000 changes".into() }
+    );
+    pin!("server_pong", ServerFrame::Pong { n: 3, heads: vec![(group(), 23)] });
+}
+
+#[test]
+fn server_news() {
+    for (kind, name) in [(Kind::Group, "server_event_group"), (Kind::Direct, "server_event_direct")] {
+        let event = ServerFrame::Event { conversation: group(), kind, change: changes().remove(0) };
+        insta::assert_json_snapshot!(name, &event);
+        reads_back(&event);
+    }
+    for change in changes() {
+        reads_back(&ServerFrame::Event { conversation: group(), kind: Kind::Group, change });
+    }
+    pin!(
+        "server_read_of_another",
+        ServerFrame::Read { conversation: group(), user: ben(), seq: 17, unread: None }
+    );
+    pin!(
+        "server_read_of_my_own",
+        ServerFrame::Read { conversation: group(), user: ada(), seq: 17, unread: Some(0) }
+    );
+    pin!("server_bye", ServerFrame::Bye { reason: "restarting".into(), retry_after_ms: 700 });
+}
+
+#[test]
+fn rest_accounts_and_sessions() {
+    pin!(
+        "rest_register",
+        Register {
+            username: "ada".into(),
+            password: "correct horse".into(),
+            display_name: Some("Ada L.".into())
+        }
+    );
+    pin!(
+        "rest_register_short",
+        Register { username: "ada".into(), password: "correct horse".into(), display_name: None }
+    );
+    pin!("rest_sign_in", SignIn { username: "ada".into(), password: "correct horse".into() });
+    pin!("rest_signed_in", SignedIn { user: user(), token: "shown-once".into() });
+    pin!(
+        "rest_sessions",
+        Sessions {
+            sessions: vec![Session {
+                id: session(),
+                device: "Firefox on Linux".into(),
+                created_at: at(0),
+                last_used_at: at(600),
+                current: true,
+            }]
+        }
+    );
+    pin!("rest_ticket", Ticket { ticket: "works-once".into(), expires_in_ms: 30_000 });
+    pin!("rest_me", Me { user: user(), locale: Some("zh-CN".into()) });
+    pin!("rest_patch_me", PatchMe { display_name: Some("Ada".into()), locale: Some("en".into()) });
+    pin!("rest_patch_me_nothing", PatchMe::default());
+    pin!("rest_users", Users { users: vec![user()] });
+}
+
+#[test]
+fn rest_conversations() {
+    pin!("rest_conversations", Conversations { conversations: vec![conversation()], epoch: epoch() });
+    pin!("rest_new_direct", NewConversation::Direct { user: ben() });
+    pin!("rest_new_group", NewConversation::Group { title: "Harbour depot".into(), members: vec![ben()] });
+    pin!("rest_patch_conversation", PatchConversation { title: Some("Harbour".into()) });
+    pin!("rest_patch_conversation_nothing", PatchConversation { title: None });
+    pin!(
+        "rest_members",
+        Members {
+            members: vec![Member { user: ada(), role: Role::Owner, read_seq: 17 }],
+            users: vec![user()]
+        }
+    );
+    pin!("rest_new_member", NewMember { user: ben() });
+}
+
+#[test]
+fn rest_messages() {
+    pin!("rest_messages", Messages { messages: vec![message()], head_seq: 17, head_rev: 23 });
+    pin!("rest_new_message", NewMessage { nonce: nonce(), body: text("hello"), reply_to: None });
+    pin!(
+        "rest_new_message_reply",
+        NewMessage { nonce: nonce(), body: text("yes"), reply_to: Some(message_id(16)) }
+    );
+    pin!("rest_posted", Posted { message: full_message(), duplicate: true });
+    pin!("rest_changes", Changes { from: 22, to: 27, changes: changes(), more: false });
+    pin!("rest_read", Read { seq: 17 });
+    pin!("rest_read_mark", ReadMark { read_seq: 17, unread: 0 });
+    pin!(
+        "rest_unread_all",
+        UnreadAll {
+            private_unreads: vec![Unread {
+                conversation: ConversationId::direct(ada(), ben()),
+                unread: 1,
+                mentions: 0,
+                messages: vec![message()],
+            }],
+            group_unreads: vec![],
+        }
+    );
+    pin!(
+        "rest_readiness",
+        Readiness { ready: true, dependencies: [("store".to_owned(), "ok".to_owned())].into() }
+    );
+}
+
+#[test]
+fn problems() {
+    pin!(
+        "problem_invalid",
+        Problem {
+            title: "Some fields are not valid".into(),
+            status: 422,
+            code: Code::Invalid,
+            detail: None,
+            errors: vec![FieldError {
+                field: "username".into(),
+                message: "must have 2 to 32 characters".into()
+            }],
+            retry_after_ms: None,
+        }
+    );
+    pin!(
+        "problem_rate_limited",
+        Problem {
+            title: "Too many requests".into(),
+            status: 429,
+            code: Code::RateLimited,
+            detail: Some("Wait before signing in again.".into()),
+            errors: vec![],
+            retry_after_ms: Some(2000),
+        }
+    );
+}
+
+#[test]
+fn codes_keep_their_words_and_statuses() {
+    let codes = [
+        (Code::Unauthorized, "unauthorized", 401, false),
+        (Code::Forbidden, "forbidden", 403, false),
+        (Code::NotFound, "not_found", 404, false),
+        (Code::Invalid, "invalid", 422, false),
+        (Code::Conflict, "conflict", 409, false),
+        (Code::IdempotencyConflict, "idempotency_conflict", 409, false),
+        (Code::Reset, "reset", 410, false),
+        (Code::TooLarge, "too_large", 413, false),
+        (Code::RateLimited, "rate_limited", 429, true),
+        (Code::Unavailable, "unavailable", 503, true),
+        (Code::UnknownType, "unknown_type", 422, false),
+        (Code::Internal, "internal", 500, false),
+    ];
+    for (code, word, status, retryable) in codes {
+        assert_eq!(serde_json::to_value(code).unwrap(), json!(word));
+        assert_eq!(serde_json::from_value::<Code>(json!(word)).unwrap(), code);
+        assert_eq!((code.as_str(), code.status(), code.retryable()), (word, status, retryable));
+    }
+    assert_eq!(serde_json::from_value::<Code>(json!("of_a_later_version")).unwrap(), Code::Internal);
+}
+
+#[test]
+fn close_codes_keep_their_numbers() {
+    use protocol::frame::close;
+    let codes = [
+        (close::PROTOCOL, 1002),
+        (close::TYPE, 1003),
+        (close::NOT_UTF8, 1007),
+        (close::POLICY, 1008),
+        (close::TOO_LARGE, 1009),
+        (close::RESTARTING, 1012),
+        (close::OVERLOADED, 1013),
+        (close::SESSION_ENDED, 4001),
+        (close::UPGRADE, 4003),
+        (close::RESYNC, 4008),
+        (close::RATE_LIMITED, 4029),
+    ];
+    for (code, number) in codes {
+        assert_eq!(code, number);
+    }
+}
+
+#[test]
+fn a_client_ignores_a_frame_it_does_not_know() {
+    for frame in [json!({"type": "dance"}), json!({"type": "call", "conversation": 7, "signal": {"sdp": []}})]
+    {
+        assert_eq!(serde_json::from_value::<ServerFrame>(frame).unwrap(), ServerFrame::Unsupported);
+    }
+}
+
+#[test]
+fn a_server_does_not_take_a_frame_it_does_not_know() {
+    assert!(serde_json::from_value::<ClientFrame>(json!({"type": "dance"})).is_err());
+    assert!(serde_json::from_value::<ClientFrame>(json!({"n": 1})).is_err());
+}
+
+#[test]
+fn a_change_of_an_unknown_kind_keeps_its_number() {
+    let event = json!({"type": "event", "conversation": group(), "kind": "group",
+        "change": {"rev": 24, "type": "frozen", "by": ada()}});
+    let change = Change { rev: 24, kind: ChangeKind::Unsupported };
+    assert_eq!(
+        serde_json::from_value::<ServerFrame>(event).unwrap(),
+        ServerFrame::Event { conversation: group(), kind: Kind::Group, change }
+    );
+}
+
+#[test]
+fn a_body_of_an_unknown_kind_leaves_the_message_readable() {
+    let mut json = serde_json::to_value(message()).unwrap();
+    json["body"] = json!({"kind": "voice", "file": "01", "seconds": 3});
+    let read: Message = serde_json::from_value(json).unwrap();
+    assert_eq!(read, Message { body: Body::Unsupported, ..message() });
+}
+
+#[test]
+fn a_presence_of_an_unknown_kind_is_offline() {
+    let mut json = serde_json::to_value(user()).unwrap();
+    json["presence"] = json!("on_holiday");
+    assert_eq!(serde_json::from_value::<User>(json).unwrap().presence, Presence::Offline);
+}
+
+#[test]
+fn a_body_outside_its_bounds_is_no_frame() {
+    let send = |text: String, nonce: &str| {
+        serde_json::from_value::<ClientFrame>(json!({"type": "send", "nonce": nonce, "conversation": group(),
+            "body": {"kind": "text", "text": text}}))
+    };
+    assert!(send("字".repeat(protocol::limits::TEXT_CHARS), "n").is_ok());
+    assert!(send("字".repeat(protocol::limits::TEXT_CHARS + 1), "n").is_err());
+    assert!(send(" \n".into(), "n").is_err());
+    assert!(send("hello".into(), "").is_err());
+    assert!(send("hello".into(), &"n".repeat(protocol::limits::NONCE_CHARS + 1)).is_err());
+}
+
+#[test]
+fn members_of_a_new_group_may_be_left_out() {
+    let group: NewConversation = serde_json::from_value(json!({"kind": "group", "title": "Alone"})).unwrap();
+    assert_eq!(group, NewConversation::Group { title: "Alone".into(), members: vec![] });
+}
