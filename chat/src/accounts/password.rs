@@ -1,0 +1,110 @@
+//! Passwords, hashed with Argon2id in a bounded pool.
+
+use crate::error::Error;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// 19 MiB, 2 passes, 1 lane: the first of the two settings of OWASP's Password Storage Cheat Sheet.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// Sign-ins that may wait for the pool. Beyond it they are refused as retryable, so that a storm of them costs
+/// neither memory nor everybody else's time.
+const WAITING: usize = 1_000;
+
+/// Hashes passwords, at most one a core at a time: each takes 19 MiB and some 30 ms of a core.
+pub(crate) struct Passwords {
+    running: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+fn argon2() -> Result<Argon2<'static>, Error> {
+    let params =
+        Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| internal("parameters", error))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn internal(doing: &'static str, error: impl std::fmt::Display) -> Error {
+    tracing::error!(%error, doing, "password hashing failed");
+    Error::Internal
+}
+
+fn hash(password: &str) -> Result<String, Error> {
+    let hash = argon2()?.hash_password(password.as_bytes()).map_err(|error| internal("hash", error))?;
+    Ok(hash.to_string())
+}
+
+/// The hash an unknown name is verified against, so that it takes as long as a known one.
+fn dummy() -> Result<&'static str, Error> {
+    static DUMMY: OnceLock<String> = OnceLock::new();
+    if let Some(dummy) = DUMMY.get() {
+        return Ok(dummy);
+    }
+    let made = hash("nobody has this password")?;
+    Ok(DUMMY.get_or_init(|| made))
+}
+
+impl Passwords {
+    pub(crate) fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { running: Arc::new(Semaphore::new(cores)), waiting: Arc::new(Semaphore::new(WAITING)) }
+    }
+
+    /// Prepares the hash unknown names are verified against, so that the first of them is not slower.
+    pub(crate) async fn warm_up(&self) -> Result<(), Error> {
+        self.run(|| dummy().map(drop)).await
+    }
+
+    /// The PHC string to keep for a password.
+    pub(crate) async fn hash(&self, password: String) -> Result<String, Error> {
+        self.run(move || hash(&password)).await
+    }
+
+    /// Whether a password fits what is kept; `None` stands for an unknown name and takes as long.
+    pub(crate) async fn verify(&self, password: String, kept: Option<String>) -> Result<bool, Error> {
+        self.run(move || {
+            let known = kept.is_some();
+            let kept = match &kept {
+                Some(kept) => kept.as_str(),
+                None => dummy()?,
+            };
+            let kept = PasswordHash::new(kept).map_err(|error| internal("read", error))?;
+            Ok(argon2()?.verify_password(password.as_bytes(), &kept).is_ok() && known)
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let busy = Error::Unavailable { retry_after: Duration::from_secs(2) };
+        let Ok(_place) = self.waiting.clone().try_acquire_owned() else { return Err(busy) };
+        let Ok(turn) = self.running.clone().acquire_owned().await else { return Err(busy) };
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(turn); // held by the work itself: a caller that goes away does not free the core early
+            result
+        });
+        done.await.unwrap_or_else(|error| Err(internal("run", error)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_fits_its_own_hash_only() {
+        let passwords = Passwords::new();
+        let kept = passwords.hash("correct horse".to_owned()).await.unwrap();
+        assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{kept}");
+        assert!(passwords.verify("correct horse".to_owned(), Some(kept.clone())).await.unwrap());
+        assert!(!passwords.verify("wrong horse".to_owned(), Some(kept)).await.unwrap());
+        assert!(!passwords.verify("nobody has this password".to_owned(), None).await.unwrap());
+    }
+}

@@ -1,0 +1,54 @@
+//! The doorbell: tells every node what was stored.
+//!
+//! Contract of every implementation:
+//! - what was published reaches every subscription of every node, its own included, usually once;
+//! - it may be lost, doubled or reordered: that costs latency, never data, because the store is the log and every
+//!   hearer can see a gap by number;
+//! - publishing waits while the bus is full, so that a slow hearer slows the writers instead of losing anything;
+//! - when the bus is closed, what was published before is still heard, then the subscription ends.
+
+pub(crate) mod channel;
+
+use crate::hub::SocketId;
+use async_trait::async_trait;
+use protocol::{Change, ConversationId, Kind, UserId};
+
+/// Something that was committed.
+#[derive(Clone, Debug)]
+pub(crate) enum Stored {
+    /// A change of a conversation.
+    Change {
+        conversation: ConversationId,
+        kind: Kind,
+        change: Change,
+        /// The socket that asked for it: it gets its `ack` in the event's place.
+        origin: Option<SocketId>,
+    },
+    /// A conversation began, or began to be visible, for these people.
+    Opened { conversation: ConversationId, members: Vec<UserId> },
+    /// Somebody's read mark moved.
+    Read {
+        conversation: ConversationId,
+        user: UserId,
+        seq: u64,
+        unread: u64,
+        /// The socket that moved it knows.
+        origin: Option<SocketId>,
+    },
+}
+
+/// A bus: one topic, `stored`.
+#[async_trait]
+pub(crate) trait Bus: Send + Sync {
+    /// Tells every node. Never fails the caller: what is stored is stored.
+    async fn publish(&self, stored: Stored);
+    /// Stops: subscriptions end after what was published.
+    async fn close(&self);
+}
+
+/// One node's subscription.
+#[async_trait]
+pub(crate) trait Subscription: Send {
+    /// The next thing that was stored; none when the bus is closed.
+    async fn next(&mut self) -> Option<Stored>;
+}

@@ -1,0 +1,122 @@
+//! Conversations: open, found, rename, join, leave.
+
+use crate::clock::now;
+use crate::error::Error;
+use crate::history::conversation_for_reader as for_reader;
+use crate::persist::{Job, edit};
+use crate::store::{Created, Edited, GroupChange, NewConversation};
+use crate::{Chat, Identity, Result};
+use protocol::rest::{self, Conversations, Members};
+use protocol::{Conversation, ConversationId, Kind, Member, Role, UserId, limits};
+
+/// A group's title: trimmed, one line, 1 to 100 characters.
+fn check_title(title: &str) -> Result<String> {
+    let title = title.trim();
+    if title.is_empty() {
+        return Err(Error::invalid("title", "must not be empty"));
+    }
+    if title.chars().count() > limits::TITLE_CHARS {
+        return Err(Error::invalid("title", "must have at most 100 characters"));
+    }
+    if title.chars().any(char::is_control) {
+        return Err(Error::invalid("title", "must be one line"));
+    }
+    Ok(title.to_owned())
+}
+
+impl Chat {
+    /// The asker's conversations, newest activity first.
+    pub async fn conversations(&self, who: Identity) -> Result<Conversations> {
+        let mut conversations = self.inner.stores.conversations.conversations(who.user).await?;
+        conversations.iter_mut().for_each(|conversation| for_reader(conversation, who.user));
+        Ok(Conversations { conversations, epoch: self.inner.stores.database.epoch() })
+    }
+
+    /// One of the asker's conversations.
+    pub async fn conversation(&self, who: Identity, id: ConversationId) -> Result<Conversation> {
+        let found = self.inner.stores.conversations.conversation(who.user, id).await?;
+        let mut conversation = found.ok_or(Error::NotFound)?;
+        for_reader(&mut conversation, who.user);
+        Ok(conversation)
+    }
+
+    /// Opens a direct conversation or founds a group. The second part says whether it is new.
+    pub async fn create(&self, who: Identity, new: rest::NewConversation) -> Result<(Conversation, bool)> {
+        let me = who.user;
+        let new = match new {
+            rest::NewConversation::Direct { user } if user == me => {
+                return Err(Error::invalid("user", "must be somebody else"));
+            }
+            rest::NewConversation::Direct { user } => NewConversation {
+                id: ConversationId::direct(me, user),
+                kind: Kind::Direct,
+                title: String::new(),
+                members: vec![(me, Role::Member), (user, Role::Member)],
+                created_at: now(),
+            },
+            rest::NewConversation::Group { title, mut members } => {
+                members.sort_unstable();
+                members.dedup();
+                members.retain(|user| *user != me);
+                if members.len() >= limits::GROUP_MEMBERS as usize {
+                    return Err(Error::TooLarge("A group has at most 100,000 members."));
+                }
+                let others = members.into_iter().map(|user| (user, Role::Member));
+                NewConversation {
+                    id: ConversationId::generate(),
+                    kind: Kind::Group,
+                    title: check_title(&title)?,
+                    members: std::iter::once((me, Role::Owner)).chain(others).collect(),
+                    created_at: now(),
+                }
+            }
+        };
+        let (id, kind) = (new.id, new.kind);
+        match self.inner.writer.ask(|waiting| Job::Create(new, waiting)).await? {
+            created @ (Created::New | Created::Existing) => {
+                Ok((self.conversation(who, id).await?, created == Created::New))
+            }
+            Created::UnknownMember if kind == Kind::Direct => Err(Error::NotFound),
+            Created::UnknownMember => Err(Error::invalid("members", "must be people of this server")),
+        }
+    }
+
+    async fn edit(&self, who: Identity, id: ConversationId, what: GroupChange) -> Result<()> {
+        match self.inner.writer.ask(edit(who.user, id, what)).await? {
+            Edited::Done { .. } | Edited::Nothing => Ok(()),
+            Edited::NotFound => Err(Error::NotFound),
+            Edited::Forbidden(why) => Err(Error::Forbidden(why)),
+            Edited::Full => Err(Error::TooLarge("A group has at most 100,000 members.")),
+        }
+    }
+
+    /// Gives a group another title.
+    pub async fn rename(&self, who: Identity, id: ConversationId, title: String) -> Result<Conversation> {
+        self.edit(who, id, GroupChange::Rename(check_title(&title)?)).await?;
+        self.conversation(who, id).await
+    }
+
+    /// The members of one of the asker's conversations, and the people they are.
+    pub async fn members(&self, who: Identity, id: ConversationId) -> Result<Members> {
+        if self.inner.stores.conversations.standing(who.user, id).await?.is_none() {
+            return Err(Error::NotFound);
+        }
+        let members = self.inner.stores.conversations.members(id).await?;
+        let ids: Vec<_> = members.iter().map(|member| member.user).collect();
+        let mut users = self.inner.stores.accounts.users(&ids).await?;
+        users.iter_mut().for_each(|user| self.fill_presence(user));
+        Ok(Members { members, users })
+    }
+
+    /// Makes somebody a member. Any member may; somebody who is one already stays as they are.
+    pub async fn add_member(&self, who: Identity, id: ConversationId, user: UserId) -> Result<Member> {
+        self.edit(who, id, GroupChange::Join(user)).await?;
+        let members = self.inner.stores.conversations.members(id).await?;
+        members.into_iter().find(|member| member.user == user).ok_or(Error::NotFound)
+    }
+
+    /// Removes a member, or leaves. A group whose only owner leaves passes to the one who is there longest.
+    pub async fn remove_member(&self, who: Identity, id: ConversationId, user: UserId) -> Result<()> {
+        self.edit(who, id, GroupChange::Leave(user)).await
+    }
+}

@@ -1,0 +1,200 @@
+//! Who is connected here, and to which conversations. In memory only; never waits for anybody.
+
+mod socket;
+
+pub(crate) use socket::encode;
+pub use socket::{Drained, Socket, SocketId};
+
+use crate::Identity;
+use bytes::Bytes;
+use protocol::{ConversationId, SessionId, UserId};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Parts the registries are split into, so that sockets coming and going seldom wait for a fan-out.
+const SHARDS: usize = 64;
+
+/// A map in parts, each behind its own lock, held for a few pointer moves or one fan-out, never over an await.
+struct Sharded<K, V> {
+    shards: Vec<Mutex<HashMap<K, V>>>,
+    hasher: RandomState,
+}
+
+impl<K: Hash + Eq, V> Sharded<K, V> {
+    fn new() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
+    }
+
+    fn shard(&self, key: &K) -> MutexGuard<'_, HashMap<K, V>> {
+        let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
+        // A panic while the lock was held left a whole map behind: every step below is one insertion or removal.
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A conversation somebody here is connected to.
+#[derive(Default)]
+struct Room {
+    sockets: Vec<Arc<Socket>>,
+    /// Newest `rev` delivered here, and the hub's tick when it moved: a pong tells a socket what moved since its
+    /// last one without anything being written per socket and event.
+    head_rev: u64,
+    moved: u64,
+}
+
+/// The sockets of this node.
+pub(crate) struct Hub {
+    users: Sharded<UserId, Vec<Arc<Socket>>>,
+    rooms: Sharded<ConversationId, Room>,
+    count: AtomicUsize,
+    next_id: AtomicU64,
+    tick: AtomicU64,
+}
+
+impl Hub {
+    pub(crate) fn new() -> Self {
+        Self {
+            users: Sharded::new(),
+            rooms: Sharded::new(),
+            count: AtomicUsize::new(0),
+            next_id: AtomicU64::new(1),
+            tick: AtomicU64::new(1),
+        }
+    }
+
+    /// A new socket. It hears what concerns its user at once, and its conversations once it is subscribed.
+    pub(crate) fn attach(&self, who: Identity) -> Arc<Socket> {
+        let id = SocketId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        let socket = Arc::new(Socket::new(id, who, self.tick.load(Ordering::Relaxed)));
+        self.users.shard(&who.user).entry(who.user).or_default().push(socket.clone());
+        self.count.fetch_add(1, Ordering::Relaxed);
+        socket
+    }
+
+    /// Forgets a socket. Answers whether it was its user's last one here.
+    pub(crate) fn detach(&self, socket: &Arc<Socket>) -> bool {
+        for room in socket.take_rooms() {
+            Self::leave_room(&mut self.rooms.shard(&room), room, socket.id());
+        }
+        let user = socket.who().user;
+        let mut users = self.users.shard(&user);
+        let Entry::Occupied(mut entry) = users.entry(user) else { return false };
+        let before = entry.get().len();
+        entry.get_mut().retain(|other| other.id() != socket.id());
+        if entry.get().len() < before {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+        }
+        if entry.get().is_empty() {
+            entry.remove();
+            return true;
+        }
+        false
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_online(&self, user: UserId) -> bool {
+        self.users.shard(&user).contains_key(&user)
+    }
+
+    /// From now on the socket hears the conversation. Doing it twice is doing it once.
+    pub(crate) fn subscribe(&self, socket: &Arc<Socket>, conversation: ConversationId) {
+        // The room's lock is taken first here and below, so the two sides of a subscription always agree.
+        let mut rooms = self.rooms.shard(&conversation);
+        if socket.enter_room(conversation) {
+            rooms.entry(conversation).or_default().sockets.push(socket.clone());
+        }
+    }
+
+    pub(crate) fn unsubscribe(&self, socket: &Arc<Socket>, conversation: ConversationId) {
+        let mut rooms = self.rooms.shard(&conversation);
+        if socket.exit_room(conversation) {
+            Self::leave_room(&mut rooms, conversation, socket.id());
+        }
+    }
+
+    fn leave_room(rooms: &mut HashMap<ConversationId, Room>, conversation: ConversationId, socket: SocketId) {
+        if let Entry::Occupied(mut room) = rooms.entry(conversation) {
+            room.get_mut().sockets.retain(|other| other.id() != socket);
+            if room.get().sockets.is_empty() {
+                room.remove();
+            }
+        }
+    }
+
+    /// A person's sockets here.
+    pub(crate) fn sockets_of(&self, user: UserId) -> Vec<Arc<Socket>> {
+        self.users.shard(&user).get(&user).cloned().unwrap_or_default()
+    }
+
+    /// Whether anybody here hears the conversation.
+    pub(crate) fn hears(&self, conversation: ConversationId) -> bool {
+        self.rooms.shard(&conversation).contains_key(&conversation)
+    }
+
+    /// Gives every socket of a conversation the frame `choose` picks for it. `choose` runs under the room's lock:
+    /// it hands out shared bytes, it does not encode.
+    pub(crate) fn fan_out(
+        &self,
+        conversation: ConversationId,
+        mut choose: impl FnMut(&Socket) -> Option<Bytes>,
+    ) {
+        if let Some(room) = self.rooms.shard(&conversation).get(&conversation) {
+            for socket in &room.sockets {
+                if let Some(frame) = choose(socket) {
+                    socket.push_bytes(frame);
+                }
+            }
+        }
+    }
+
+    /// Notes that a conversation's head moved, for pongs.
+    pub(crate) fn head_moved(&self, conversation: ConversationId, rev: u64) {
+        if let Some(room) = self.rooms.shard(&conversation).get_mut(&conversation) {
+            room.head_rev = room.head_rev.max(rev);
+            room.moved = self.tick.fetch_add(1, Ordering::Relaxed) + 1;
+        }
+    }
+
+    /// Heads of the socket's conversations that moved since it last asked.
+    pub(crate) fn moved(&self, socket: &Socket) -> Vec<(ConversationId, u64)> {
+        let now = self.tick.load(Ordering::Relaxed);
+        let since = socket.swap_tick(now);
+        let mut moved = Vec::new();
+        for conversation in socket.rooms() {
+            if let Some(room) = self.rooms.shard(&conversation).get(&conversation)
+                && room.moved > since
+            {
+                moved.push((conversation, room.head_rev));
+            }
+        }
+        moved
+    }
+
+    /// Closes the sockets of a session that ended.
+    pub(crate) fn end_session(&self, user: UserId, session: SessionId) {
+        for socket in self.sockets_of(user) {
+            if socket.who().session == session {
+                socket.close(protocol::frame::close::SESSION_ENDED, "the session ended");
+            }
+        }
+    }
+
+    /// Every socket here.
+    pub(crate) fn all(&self) -> Vec<Arc<Socket>> {
+        let mut all = Vec::with_capacity(self.count());
+        for shard in &self.users.shards {
+            let users = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            all.extend(users.values().flatten().cloned());
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! One connected socket: its bounded queue and what it hears.
+
+use crate::Identity;
+use bytes::Bytes;
+use protocol::frame::close;
+use protocol::{ConversationId, ServerFrame, limits};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// A socket of this process; never reused while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SocketId(pub(crate) u64);
+
+/// What [`Socket::drain`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Frames to write, perhaps none.
+    Frames,
+    /// Write what was drained, then close with this code; nothing will follow.
+    Close {
+        /// WebSocket close code.
+        code: u16,
+        /// For people.
+        reason: &'static str,
+    },
+}
+
+#[derive(Default)]
+struct Queue {
+    frames: Vec<Bytes>,
+    bytes: usize,
+    close: Option<(u16, &'static str)>,
+}
+
+/// A connected socket, as the hub knows it. The gateway drains it; everybody else pushes.
+pub struct Socket {
+    id: SocketId,
+    who: Identity,
+    /// Bounded by [`limits::QUEUE_FRAMES`] and [`limits::QUEUE_BYTES`]. A standard mutex: it is held for a push.
+    queue: Mutex<Queue>,
+    /// Rung when the queue is no longer empty. Holds one permit, so a ring before the wait is not lost.
+    wake: Notify,
+    /// What it hears; none once it is detached, so that nothing subscribes it again.
+    rooms: Mutex<Option<HashSet<ConversationId>>>,
+    /// The hub's tick at the last pong.
+    tick: AtomicU64,
+}
+
+impl Socket {
+    pub(crate) fn new(id: SocketId, who: Identity, tick: u64) -> Self {
+        Self {
+            id,
+            who,
+            queue: Mutex::default(),
+            wake: Notify::new(),
+            rooms: Mutex::new(Some(HashSet::new())),
+            tick: AtomicU64::new(tick),
+        }
+    }
+
+    /// Which socket.
+    pub const fn id(&self) -> SocketId {
+        self.id
+    }
+
+    /// Whose.
+    pub const fn who(&self) -> Identity {
+        self.who
+    }
+
+    /// Queues one frame for this socket only.
+    pub fn push(&self, frame: &ServerFrame) {
+        self.push_bytes(encode(frame));
+    }
+
+    /// Queues an encoded frame. A queue that would pass its bounds is dropped instead, and the socket told to come
+    /// back and resync: a reader that falls behind costs nobody else anything, and loses nothing it cannot fetch.
+    pub(crate) fn push_bytes(&self, frame: Bytes) {
+        let mut queue = self.queue();
+        if queue.close.is_some() {
+            return;
+        }
+        // A single frame larger than the whole bound (a long list of heads) may pass when it is alone.
+        let too_much = queue.bytes + frame.len() > limits::QUEUE_BYTES && !queue.frames.is_empty();
+        if queue.frames.len() >= limits::QUEUE_FRAMES || too_much {
+            queue.frames = Vec::new();
+            queue.bytes = 0;
+            queue.close = Some((close::RESYNC, "fell behind, come back with cursors"));
+        } else {
+            queue.bytes += frame.len();
+            queue.frames.push(frame);
+        }
+        drop(queue);
+        self.wake.notify_one();
+    }
+
+    /// Closes the socket after what is queued. The first reason stands.
+    pub(crate) fn close(&self, code: u16, reason: &'static str) {
+        self.queue().close.get_or_insert((code, reason));
+        self.wake.notify_one();
+    }
+
+    /// Takes everything that waits, appending it to `frames`.
+    pub fn drain(&self, frames: &mut Vec<Bytes>) -> Drained {
+        let mut queue = self.queue();
+        frames.append(&mut queue.frames);
+        queue.bytes = 0;
+        // A burst's capacity is given back: an idle socket holds no buffer.
+        if queue.frames.capacity() > 8 {
+            queue.frames = Vec::new();
+        }
+        match queue.close {
+            Some((code, reason)) => Drained::Close { code, reason },
+            None => Drained::Frames,
+        }
+    }
+
+    /// Whether the socket is to be closed.
+    pub fn is_closing(&self) -> bool {
+        self.queue().close.is_some()
+    }
+
+    /// Until there is something to drain. Cancel safe; may return without anything being there.
+    pub async fn wait(&self) {
+        self.wake.notified().await;
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn room_set(&self) -> MutexGuard<'_, Option<HashSet<ConversationId>>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `false`: it was in already, or is detached.
+    pub(super) fn enter_room(&self, conversation: ConversationId) -> bool {
+        self.room_set().as_mut().is_some_and(|rooms| rooms.insert(conversation))
+    }
+
+    /// `false`: it was not in.
+    pub(super) fn exit_room(&self, conversation: ConversationId) -> bool {
+        self.room_set().as_mut().is_some_and(|rooms| rooms.remove(&conversation))
+    }
+
+    pub(super) fn take_rooms(&self) -> HashSet<ConversationId> {
+        self.room_set().take().unwrap_or_default()
+    }
+
+    /// Ids of what it hears.
+    pub(crate) fn rooms(&self) -> Vec<ConversationId> {
+        self.room_set().iter().flatten().copied().collect()
+    }
+
+    pub(super) fn swap_tick(&self, now: u64) -> u64 {
+        self.tick.swap(now, Ordering::Relaxed)
+    }
+}
+
+/// A frame as the bytes of its JSON. Every frame is a plain struct, so encoding cannot fail.
+pub(crate) fn encode(frame: &ServerFrame) -> Bytes {
+    match serde_json::to_vec(frame) {
+        Ok(json) => Bytes::from(json),
+        Err(error) => {
+            tracing::error!(%error, "a frame could not be encoded");
+            Bytes::from_static(b"{\"type\":\"bye\",\"reason\":\"internal\",\"retry_after_ms\":1000}")
+        }
+    }
+}

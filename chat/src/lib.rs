@@ -1,0 +1,117 @@
+//! Everything that happens to a message, below HTTP and HTML.
+//!
+//! One way through: [`submit`] validates, `persist` commits in batches, the `bus` rings, `deliver` encodes once,
+//! the [`hub`] hands out to the sockets connected here. Reading: [`history`] and [`resume`]. Around it: [`accounts`]
+//! and [`conversations`]. The stores and the bus stand behind traits; `open` alone names what stands behind them.
+//!
+//! Invariants: an answer that says "stored" comes after the commit; the bus is a hint and the store is the truth;
+//! nothing waits for a socket; every queue has a bound.
+
+mod accounts;
+mod bus;
+mod clock;
+mod conversations;
+mod deliver;
+mod error;
+mod history;
+pub mod hub;
+mod identity;
+mod open;
+mod persist;
+mod resume;
+mod settings;
+mod store;
+mod submit;
+
+pub use error::Error;
+pub use hub::{Drained, Socket, SocketId};
+pub use identity::Identity;
+pub use open::OpenError;
+pub use resume::Resume;
+pub use settings::{BusUrl, Registration, Settings, StoreUrl};
+pub use store::Span;
+
+use protocol::ServerFrame;
+use protocol::frame::close;
+use protocol::rest::Readiness;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+/// What a use case answers.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The chat: every use case is a method of it. Cheap to clone.
+#[derive(Clone)]
+pub struct Chat {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    registration: Registration,
+    stores: store::Stores,
+    bus: Arc<dyn bus::Bus>,
+    hub: Arc<hub::Hub>,
+    writer: persist::Writer,
+    passwords: accounts::Passwords,
+    throttle: accounts::Throttle,
+    tickets: accounts::Tickets,
+    /// Small writes nobody waits for; awaited at the end.
+    tasks: TaskTracker,
+    /// The writer and the delivery, until they are shut down.
+    running: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
+    /// Holds the data folder's lock as long as this lives.
+    _lock: std::fs::File,
+}
+
+impl Chat {
+    /// Sockets connected here.
+    pub fn sockets(&self) -> usize {
+        self.inner.hub.count()
+    }
+
+    /// Tells every socket that the server is stopping and when to come back, then closes it.
+    pub fn close_all(&self, reason: &str, retry_after_ms: u64) {
+        let bye = ServerFrame::Bye { reason: reason.to_owned(), retry_after_ms };
+        for socket in self.inner.hub.all() {
+            socket.push(&bye);
+            socket.close(close::RESTARTING, "the server is restarting");
+        }
+    }
+
+    /// The state of every part the server depends on.
+    pub async fn ready(&self) -> Readiness {
+        let store = match self.inner.stores.database.check().await {
+            Ok(()) => "ok".to_owned(),
+            Err(error) => {
+                tracing::error!(store.error = %error, "not ready");
+                "does not answer".to_owned()
+            }
+        };
+        let bus = if self.inner.writer.is_open() { "ok" } else { "closed" }.to_owned();
+        let ready = store == "ok" && bus == "ok";
+        Readiness { ready, dependencies: [("store".to_owned(), store), ("bus".to_owned(), bus)].into() }
+    }
+
+    /// Ends: what is queued is committed and told, then everything is closed. Requests that come later are refused
+    /// as retryable. Doing it twice is doing it once.
+    pub async fn shutdown(&self) {
+        let Some((writer, delivery)) = self.inner.running.lock().await.take() else { return };
+        self.inner.writer.close();
+        for (name, task) in [("writer", writer), ("delivery", delivery)] {
+            if let Err(error) = task.await {
+                tracing::error!(%error, part = name, "a part had ended early");
+            }
+            if name == "writer" {
+                self.inner.bus.close().await;
+            }
+        }
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+        self.inner.stores.database.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

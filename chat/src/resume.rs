@@ -1,0 +1,114 @@
+//! The start of a socket: subscribe first, then read, so that no event falls between.
+
+use crate::clock::now;
+use crate::error::Error;
+use crate::history::conversation_for_reader;
+use crate::hub::Socket;
+use crate::{Chat, Identity, Result};
+use protocol::limits::{CURSORS, HEARTBEAT_MS, Limits};
+use protocol::{Conversation, ConversationId, Epoch, ServerFrame};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// What a client says it has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Resume<'a> {
+    /// The epoch its numbers belong to.
+    pub epoch: Option<Epoch>,
+    /// Conversations and the last `rev` applied in each; at most [`CURSORS`] are looked at.
+    pub cursors: Option<&'a [(ConversationId, u64)]>,
+    /// Its own read marks as it has them.
+    pub marks: Option<&'a [(ConversationId, u64)]>,
+}
+
+impl Chat {
+    /// A new socket of a signed-in person; [`Chat::detach`] forgets it.
+    pub fn attach(&self, who: Identity) -> Arc<Socket> {
+        self.inner.hub.attach(who)
+    }
+
+    /// Forgets a socket.
+    pub fn detach(&self, socket: &Arc<Socket>) {
+        if self.inner.hub.detach(socket) {
+            let (accounts, user) = (self.inner.stores.accounts.clone(), socket.who().user);
+            // Nobody waits for this: it is what "last seen" shows, and the next visit corrects it.
+            self.inner.tasks.spawn(async move {
+                if let Err(error) = accounts.set_last_seen(user, now()).await {
+                    tracing::debug!(store.error = %error, "last seen was not noted");
+                }
+            });
+        }
+    }
+
+    /// Answers `hello`: `welcome`, `heads`, `gone` for each cursor that is not the asker's any more, `live`. To be
+    /// written before anything that is drained from the socket's queue. Three reads, whatever the number of
+    /// conversations.
+    pub async fn hello(&self, socket: &Arc<Socket>, resume: Resume<'_>) -> Result<Vec<ServerFrame>> {
+        let who = socket.who();
+        let stores = &self.inner.stores;
+        for conversation in stores.conversations.memberships(who.user).await? {
+            self.inner.hub.subscribe(socket, conversation);
+        }
+        let me = self.me(who).await?;
+        let conversations = stores.conversations.conversations(who.user).await?;
+        // A session that ended between the handshake and the attachment would otherwise live on here.
+        if !stores.accounts.session_exists(who.session).await? {
+            return Err(Error::Unauthorized);
+        }
+        // Left between the two reads: unsubscribed again. Left after the second: the event finds the subscription.
+        let mine: HashSet<ConversationId> =
+            conversations.iter().map(|conversation| conversation.id).collect();
+        for stale in socket.rooms().into_iter().filter(|id| !mine.contains(id)) {
+            self.inner.hub.unsubscribe(socket, stale);
+        }
+        let epoch = stores.database.epoch();
+        let known = resume.cursors.filter(|_| resume.epoch == Some(epoch));
+        let known = known.map(|cursors| &cursors[..cursors.len().min(CURSORS)]);
+        let gone: Vec<_> = known
+            .into_iter()
+            .flatten()
+            .filter(|(id, _)| !mine.contains(id))
+            .map(|(conversation, _)| ServerFrame::Gone { conversation: *conversation })
+            .collect();
+        let mut heads: Vec<_> = differing(conversations, known, resume.marks).collect();
+        heads.iter_mut().for_each(|conversation| conversation_for_reader(conversation, who.user));
+        let welcome = ServerFrame::Welcome {
+            user: me.user,
+            session: who.session,
+            epoch,
+            heartbeat_ms: HEARTBEAT_MS,
+            limits: Limits::default(),
+            server_time: now(),
+        };
+        let mut frames = vec![welcome, ServerFrame::Heads { conversations: heads }];
+        frames.extend(gone);
+        frames.push(ServerFrame::Live {});
+        Ok(frames)
+    }
+
+    /// Heads of the socket's conversations that moved since it last asked, for `pong`.
+    pub fn moved(&self, socket: &Socket) -> Vec<(ConversationId, u64)> {
+        self.inner.hub.moved(socket)
+    }
+}
+
+/// The conversations whose `rev`, or own read mark, is not what the client has; all of them where it has nothing.
+fn differing<'a>(
+    conversations: Vec<Conversation>,
+    cursors: Option<&'a [(ConversationId, u64)]>,
+    marks: Option<&'a [(ConversationId, u64)]>,
+) -> impl Iterator<Item = Conversation> + 'a {
+    let index = |list: Option<&[(ConversationId, u64)]>| -> Option<HashMap<ConversationId, u64>> {
+        list.map(|list| list.iter().copied().collect())
+    };
+    let (cursors, marks) = (index(cursors), index(marks));
+    conversations.into_iter().filter(move |conversation| {
+        let Some(cursors) = &cursors else { return true };
+        let same_rev = cursors.get(&conversation.id) == Some(&conversation.head_rev);
+        let same_mark = marks
+            .as_ref()
+            .and_then(|marks| marks.get(&conversation.id))
+            .is_none_or(|seq| *seq == conversation.read_seq);
+        !(same_rev && same_mark)
+    })
+}

@@ -1,0 +1,75 @@
+//! What `chat` is built from: parsed when the configuration loads, so that everything behind it is an enum.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Everything [`Chat::open`](crate::Chat::open) needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Folder of everything that is kept on this machine.
+    pub data: PathBuf,
+    /// Where messages are kept.
+    pub store: StoreUrl,
+    /// How nodes tell each other what was stored.
+    pub bus: BusUrl,
+    /// Who may make an account.
+    pub registration: Registration,
+}
+
+/// Where messages are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// A SQLite file; none: `confab.db` in the data folder.
+    Sqlite(Option<PathBuf>),
+}
+
+impl FromStr for StoreUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("sqlite://") {
+            Some(path) if !path.is_empty() => Ok(Self::Sqlite(Some(path.into()))),
+            _ => Err("accepts sqlite://PATH in this version".to_owned()),
+        }
+    }
+}
+
+/// How nodes tell each other what was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BusUrl {
+    /// Within one process.
+    Channel,
+}
+
+impl FromStr for BusUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "channel" => Ok(Self::Channel),
+            _ => Err("accepts channel in this version".to_owned()),
+        }
+    }
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Registration {
+    /// Everybody who reaches the server.
+    #[default]
+    Open,
+    /// Nobody.
+    Closed,
+}
+
+impl FromStr for Registration {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "open" => Ok(Self::Open),
+            "closed" => Ok(Self::Closed),
+            _ => Err("accepts open or closed in this version".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Where everything is kept, behind one trait per aggregate. The store is the log: whatever is committed here is
+//! true, and everything else is a copy of it or a hint about it.
+//!
+//! Contract of every implementation:
+//! - a method that returned `Ok` has committed, durably (a power cut afterwards loses nothing);
+//! - a method that returned `Err` has stored nothing;
+//! - `seq` and `rev` are dense, allocated in the transaction that writes what they number;
+//! - membership is checked in the transaction that writes, not before it;
+//! - [`Messages::post`], and the methods of [`Conversations`] that change something, are called by one task
+//!   (`persist`), one at a time; all other methods by any number of tasks.
+
+pub(crate) mod sqlite;
+
+use async_trait::async_trait;
+use protocol::rest::{Changes, Me, Session};
+use protocol::{
+    Body, Change, Conversation, ConversationId, Epoch, Kind, Member, Message, MessageId, Nonce, Role,
+    SessionId, Timestamp, User, UserId,
+};
+use std::fmt;
+
+/// A failure of the back end: what was being done, and the back end's own error.
+#[derive(Debug)]
+pub struct StoreError {
+    /// What was being done.
+    pub(crate) doing: &'static str,
+    /// The back end's words, for the log only.
+    pub(crate) source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.doing, self.source)
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// An account to be created.
+pub(crate) struct NewAccount {
+    pub(crate) id: UserId,
+    pub(crate) username: String,
+    pub(crate) display_name: String,
+    /// PHC string.
+    pub(crate) password: String,
+    pub(crate) created_at: Timestamp,
+}
+
+/// A session to be created.
+pub(crate) struct NewSession {
+    pub(crate) id: SessionId,
+    pub(crate) token_hash: [u8; 32],
+    pub(crate) account: UserId,
+    pub(crate) device: String,
+    pub(crate) created_at: Timestamp,
+}
+
+/// A session found by its token.
+pub(crate) struct FoundSession {
+    pub(crate) id: SessionId,
+    pub(crate) account: UserId,
+    pub(crate) last_used_at: Timestamp,
+}
+
+/// Accounts and their sessions.
+#[async_trait]
+pub(crate) trait Accounts: Send + Sync {
+    /// `false`: the name is taken. The session is created with it.
+    async fn create_account(&self, account: NewAccount, session: NewSession) -> Result<bool>;
+    /// Id and PHC string of the account of that (lower-case) name.
+    async fn credentials(&self, username: &str) -> Result<Option<(UserId, String)>>;
+    async fn me(&self, account: UserId) -> Result<Option<Me>>;
+    async fn update_me(
+        &self,
+        account: UserId,
+        display_name: Option<String>,
+        locale: Option<Option<String>>,
+    ) -> Result<()>;
+    /// Those of `ids` that exist, in no order.
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<User>>;
+    /// People whose name or user name contains `q`, those that begin with it first; never `except`.
+    async fn search_users(&self, q: &str, except: UserId, limit: u32) -> Result<Vec<User>>;
+    async fn set_last_seen(&self, account: UserId, at: Timestamp) -> Result<()>;
+
+    async fn create_session(&self, session: NewSession) -> Result<()>;
+    async fn session_by_token(&self, token_hash: &[u8; 32]) -> Result<Option<FoundSession>>;
+    async fn session_exists(&self, id: SessionId) -> Result<bool>;
+    async fn touch_session(&self, id: SessionId, at: Timestamp) -> Result<()>;
+    /// Newest first; `current` is left false.
+    async fn sessions(&self, account: UserId) -> Result<Vec<Session>>;
+    /// `false`: no such session of that account.
+    async fn delete_session(&self, account: UserId, id: SessionId) -> Result<bool>;
+}
+
+/// A group to be founded, or a direct conversation to be opened.
+pub(crate) struct NewConversation {
+    pub(crate) id: ConversationId,
+    pub(crate) kind: Kind,
+    pub(crate) title: String,
+    /// The first is who asks.
+    pub(crate) members: Vec<(UserId, Role)>,
+    pub(crate) created_at: Timestamp,
+}
+
+/// What became of a [`NewConversation`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Created {
+    /// It is new.
+    New,
+    /// The direct conversation was there already.
+    Existing,
+    /// One of the members does not exist.
+    UnknownMember,
+}
+
+/// A change of a group other than a message.
+pub(crate) struct GroupEdit {
+    pub(crate) conversation: ConversationId,
+    /// Who asks.
+    pub(crate) by: UserId,
+    pub(crate) what: GroupChange,
+    pub(crate) at: Timestamp,
+}
+
+pub(crate) enum GroupChange {
+    Join(UserId),
+    /// The same person as `by`: they leave by themselves.
+    Leave(UserId),
+    Rename(String),
+}
+
+/// What became of a [`GroupEdit`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Edited {
+    Done {
+        changes: Vec<Change>,
+    },
+    /// It was so already; nothing was written.
+    Nothing,
+    /// No such conversation, or the asker is not a member, or the person does not exist.
+    NotFound,
+    Forbidden(&'static str),
+    /// The group has as many members as a group may have.
+    Full,
+}
+
+/// Who stands where in a conversation, for one member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) head_seq: u64,
+    pub(crate) head_rev: u64,
+    pub(crate) joined_seq: u64,
+    pub(crate) joined_rev: u64,
+}
+
+/// Conversations and their members.
+#[async_trait]
+pub(crate) trait Conversations: Send + Sync {
+    async fn create(&self, new: NewConversation) -> Result<Created>;
+    async fn edit(&self, edit: GroupEdit) -> Result<Edited>;
+    /// One conversation as a member sees it; none where they are not one.
+    async fn conversation(&self, user: UserId, id: ConversationId) -> Result<Option<Conversation>>;
+    /// All of a person's conversations, newest activity first, in a fixed number of queries.
+    async fn conversations(&self, user: UserId) -> Result<Vec<Conversation>>;
+    /// Ids of a person's conversations.
+    async fn memberships(&self, user: UserId) -> Result<Vec<ConversationId>>;
+    async fn standing(&self, user: UserId, id: ConversationId) -> Result<Option<Standing>>;
+    /// In order of joining.
+    async fn members(&self, id: ConversationId) -> Result<Vec<Member>>;
+}
+
+/// Most messages and marks, together, of one transaction. More gains little: at 128 a commit the fsync is no longer
+/// what a message costs.
+pub(crate) const BATCH: usize = 128;
+
+/// A message to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct NewPost {
+    pub(crate) id: MessageId,
+    pub(crate) conversation: ConversationId,
+    pub(crate) sender: UserId,
+    pub(crate) nonce: Nonce,
+    pub(crate) body: Body,
+    pub(crate) reply_to: Option<MessageId>,
+    pub(crate) sent_at: Timestamp,
+}
+
+/// What became of a [`NewPost`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PostOutcome {
+    Stored {
+        kind: Kind,
+        message: Message,
+    },
+    /// The nonce was used before, for the same.
+    Duplicate(Message),
+    /// The nonce was used before, for something else.
+    OtherUse,
+    /// No such conversation, or the sender is not a member.
+    NotFound,
+    /// The message it answers is not in the conversation.
+    NoSuchReply,
+}
+
+/// A read mark to be raised.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewMark {
+    pub(crate) conversation: ConversationId,
+    pub(crate) user: UserId,
+    pub(crate) seq: u64,
+}
+
+/// What became of a [`NewMark`]: where the mark is now and what is still unread; none where the person is not a
+/// member.
+pub(crate) type MarkOutcome = Option<Marked>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Marked {
+    pub(crate) read_seq: u64,
+    pub(crate) unread: u64,
+    /// Whether it was raised.
+    pub(crate) moved: bool,
+}
+
+/// Which part of a conversation's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// The newest.
+    Newest,
+    /// The newest of those before this `seq`.
+    Before(u64),
+    /// The oldest of those after this `seq`.
+    After(u64),
+    /// About as many on both sides of this `seq`, itself included.
+    Around(u64),
+}
+
+/// Messages, read marks, the log.
+#[async_trait]
+pub(crate) trait Messages: Send + Sync {
+    /// Writes a batch of at most [`BATCH`] in one transaction: the messages in order, then the marks (clamped to the head, never
+    /// lowered). Sending raises the sender's own mark to the message.
+    async fn post(
+        &self,
+        posts: &[NewPost],
+        marks: &[NewMark],
+    ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)>;
+    /// What the nonces of these posts were used for, if at all: to be asked when the outcome of a commit is unknown.
+    async fn look_up(&self, posts: &[NewPost]) -> Result<Vec<Option<PostOutcome>>>;
+    /// A page, ascending, of messages after `floor`.
+    async fn page(&self, id: ConversationId, floor: u64, span: Span, limit: u32) -> Result<Vec<Message>>;
+    /// The changes after `after` up to `limit` of them; `head` is the head the caller read before.
+    async fn changes(&self, id: ConversationId, after: u64, head: u64, limit: u32) -> Result<Changes>;
+}
+
+/// The database as a whole.
+#[async_trait]
+pub(crate) trait Database: Send + Sync {
+    fn epoch(&self) -> Epoch;
+    /// A cheap read, to know that it answers.
+    async fn check(&self) -> Result<()>;
+    /// Commits what is queued and closes every connection.
+    async fn close(&self);
+}
+
+/// The store as `open` hands it out: one back end behind each trait.
+#[derive(Clone)]
+pub(crate) struct Stores {
+    pub(crate) accounts: std::sync::Arc<dyn Accounts>,
+    pub(crate) conversations: std::sync::Arc<dyn Conversations>,
+    pub(crate) messages: std::sync::Arc<dyn Messages>,
+    pub(crate) database: std::sync::Arc<dyn Database>,
+}

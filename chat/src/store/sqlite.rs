@@ -1,0 +1,160 @@
+//! The embedded store: one file, write-ahead log, fsync before every answer.
+//!
+//! One connection writes, several read. Nothing else may write the file while a server runs (`open` takes a lock
+//! on the data folder), which is what lets [`batch`] read first and write afterwards in two calls.
+
+mod accounts;
+mod batch;
+mod conversations;
+mod messages;
+mod rows;
+
+use super::{Database, Result, StoreError, Stores};
+use async_trait::async_trait;
+use protocol::Epoch;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// Connections that read. More than the machine's cores gains nothing: SQLite reads from the page cache.
+const READERS: u32 = 4;
+/// How long a caller waits for a connection before the request is refused as retryable (G11: within 5 s).
+const ACQUIRE: Duration = Duration::from_secs(4);
+/// How long a statement waits for another connection's lock. Only checkpoints ever hold one.
+const BUSY: Duration = Duration::from_secs(4);
+/// Least time between two checkpoints: often enough that the log stays small, seldom enough that a burst of
+/// commits shares one.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(100);
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// A failure with the name of what was being done.
+fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |error| StoreError { doing, source: Box::new(error) }
+}
+
+/// The back end behind every store trait.
+pub(crate) struct Sqlite {
+    write: SqlitePool,
+    read: SqlitePool,
+    epoch: Epoch,
+    /// Rung after every commit of messages.
+    committed: Arc<Notify>,
+    stop: CancellationToken,
+    checkpointer: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
+}
+
+impl Sqlite {
+    /// Opens or creates the database file, migrates it, and starts the checkpointer.
+    pub(crate) async fn open(file: &Path) -> Result<Stores> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A committed transaction survives a power cut only with FULL: NORMAL may roll it back.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY)
+            .pragma("cache_size", "-16384") // 16 MiB a connection
+            .pragma("journal_size_limit", "67108864")
+            .statement_cache_capacity(200)
+            .disable_statement_logging();
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE)
+            // Checkpoints run on a connection of their own: inside a commit they cost tens of milliseconds.
+            .connect_with(options.clone().pragma("wal_autocheckpoint", "0"))
+            .await
+            .map_err(failed("open the database"))?;
+        MIGRATIONS.run(&write).await.map_err(|error| failed("migrate the database")(error.into()))?;
+        let epoch = Self::load_epoch(&write).await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(ACQUIRE)
+            .connect_with(options.clone().pragma("query_only", "1"))
+            .await
+            .map_err(failed("open the database for reading"))?;
+        let connection = options.connect().await.map_err(failed("open the database for checkpoints"))?;
+
+        let (committed, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        let checkpointer = tokio::spawn(checkpoint(connection, committed.clone(), stop.clone()));
+        let store =
+            Arc::new(Self { write, read, epoch, committed, stop, checkpointer: Some(checkpointer).into() });
+        Ok(Stores {
+            accounts: store.clone(),
+            conversations: store.clone(),
+            messages: store.clone(),
+            database: store,
+        })
+    }
+
+    /// The random id of this incarnation of the database, drawn at its creation.
+    async fn load_epoch(write: &SqlitePool) -> Result<Epoch> {
+        let drawn = Epoch::from_uuid(uuid::Builder::from_random_bytes(rand::random()).into_uuid());
+        sqlx::query("INSERT INTO meta (key, value) VALUES ('epoch', ?) ON CONFLICT DO NOTHING")
+            .bind(&drawn.as_bytes()[..])
+            .execute(write)
+            .await
+            .map_err(failed("write the epoch"))?;
+        let bytes: Vec<u8> = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'epoch'")
+            .fetch_one(write)
+            .await
+            .map_err(failed("read the epoch"))?;
+        rows::uuid(&bytes).map(Epoch::from_uuid).map_err(failed("read the epoch"))
+    }
+}
+
+/// Moves committed pages from the log into the file whenever something was committed, off the commit's path.
+async fn checkpoint(mut connection: SqliteConnection, committed: Arc<Notify>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = committed.notified() => {}
+            () = stop.cancelled() => break,
+        }
+        // PASSIVE never waits for a reader or the writer; what it cannot move now, the next one moves.
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await {
+            tracing::warn!(store.error = %error, "a checkpoint failed; the next one retries");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(CHECKPOINT_EVERY) => {}
+            () = stop.cancelled() => break,
+        }
+    }
+    if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await {
+        tracing::warn!(store.error = %error, "the last checkpoint failed; the log is replayed at the next start");
+    }
+    if let Err(error) = connection.close().await {
+        tracing::warn!(store.error = %error, "closing the checkpoint connection failed");
+    }
+}
+
+#[async_trait]
+impl Database for Sqlite {
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    async fn check(&self) -> Result<()> {
+        sqlx::query("SELECT 1 FROM meta LIMIT 1")
+            .execute(&self.read)
+            .await
+            .map(drop)
+            .map_err(failed("ask the database"))
+    }
+
+    async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+        self.stop.cancel();
+        let checkpointer = self.checkpointer.lock().await.take();
+        if let Some(task) = checkpointer
+            && task.await.is_err()
+        {
+            tracing::warn!("the checkpointer ended early");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Rows of the tables as the protocol's objects. Private to this back end.
+
+use protocol::{
+    Body, Change, ChangeKind, ConversationId, Kind, Message, MessageId, Nonce, Role, Timestamp, User, UserId,
+};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+type Result<T> = sqlx::Result<T>;
+
+/// A value the schema does not allow: the file was changed by something else.
+fn corrupt(what: &'static str) -> sqlx::Error {
+    sqlx::Error::Decode(what.into())
+}
+
+pub(super) fn uuid(bytes: &[u8]) -> Result<uuid::Uuid> {
+    uuid::Uuid::from_slice(bytes).map_err(|_| corrupt("an id is not 16 bytes"))
+}
+
+pub(super) fn user_id(row: &SqliteRow, column: &str) -> Result<UserId> {
+    uuid(row.try_get(column)?).map(UserId::from_uuid)
+}
+
+pub(super) fn conversation_id(row: &SqliteRow, column: &str) -> Result<ConversationId> {
+    uuid(row.try_get(column)?).map(ConversationId::from_uuid)
+}
+
+/// A counter. SQLite's integers are signed, ours never are negative.
+pub(super) fn count(row: &SqliteRow, column: &str) -> Result<u64> {
+    u64::try_from(row.try_get::<i64, _>(column)?).map_err(|_| corrupt("a counter is negative"))
+}
+
+/// The other way: our counters stay far below the sign.
+pub(super) fn integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Timestamp> {
+    row.try_get(column).map(Timestamp::from_millis)
+}
+
+pub(super) const fn kind_to_int(kind: Kind) -> i64 {
+    match kind {
+        Kind::Direct => 0,
+        Kind::Group => 1,
+    }
+}
+
+pub(super) fn kind(row: &SqliteRow, column: &str) -> Result<Kind> {
+    match row.try_get::<i64, _>(column)? {
+        0 => Ok(Kind::Direct),
+        1 => Ok(Kind::Group),
+        _ => Err(corrupt("unknown kind of conversation")),
+    }
+}
+
+pub(super) const fn role_to_int(role: Role) -> i64 {
+    match role {
+        Role::Member => 0,
+        Role::Admin => 1,
+        Role::Owner => 2,
+    }
+}
+
+pub(super) fn role(row: &SqliteRow, column: &str) -> Result<Role> {
+    match row.try_get::<i64, _>(column)? {
+        0 => Ok(Role::Member),
+        1 => Ok(Role::Admin),
+        2 => Ok(Role::Owner),
+        _ => Err(corrupt("unknown role")),
+    }
+}
+
+/// Columns of [`user`].
+macro_rules! user_columns {
+    () => {
+        "id, username, display_name, avatar, last_seen_at"
+    };
+}
+pub(super) use user_columns;
+
+/// Presence is not stored: whoever answers fills it in.
+pub(super) fn user(row: &SqliteRow) -> Result<User> {
+    Ok(User {
+        id: user_id(row, "id")?,
+        username: row.try_get("username")?,
+        display_name: row.try_get("display_name")?,
+        avatar: row.try_get("avatar")?,
+        presence: protocol::Presence::Offline,
+        last_seen: row.try_get::<Option<i64>, _>("last_seen_at")?.map(Timestamp::from_millis),
+    })
+}
+
+/// Columns of [`message`] except the conversation, of a table called `message` or an alias of it.
+macro_rules! message_columns {
+    ($table:literal) => {
+        concat!(
+            $table,
+            ".seq, ",
+            $table,
+            ".rev, ",
+            $table,
+            ".posted_rev, ",
+            $table,
+            ".id AS message_id, ",
+            $table,
+            ".sender, ",
+            $table,
+            ".nonce, ",
+            $table,
+            ".body, ",
+            $table,
+            ".sent_at, ",
+            $table,
+            ".edited_at, ",
+            $table,
+            ".recalled, ",
+            $table,
+            ".reply_to"
+        )
+    };
+}
+pub(super) use message_columns;
+
+pub(super) fn message(row: &SqliteRow, conversation: ConversationId) -> Result<Message> {
+    let body: &str = row.try_get("body")?;
+    let nonce: String = row.try_get("nonce")?;
+    Ok(Message {
+        id: MessageId::from_uuid(uuid(row.try_get("message_id")?)?),
+        conversation,
+        seq: count(row, "seq")?,
+        rev: count(row, "rev")?,
+        sender: user_id(row, "sender")?,
+        nonce: Some(Nonce::try_from(nonce).map_err(|_| corrupt("a nonce is malformed"))?),
+        body: body_from_json(body)?,
+        sent_at: time(row, "sent_at")?,
+        edited_at: row.try_get::<Option<i64>, _>("edited_at")?.map(Timestamp::from_millis),
+        recalled: row.try_get("recalled")?,
+        reply_to: match row.try_get::<Option<&[u8]>, _>("reply_to")? {
+            Some(bytes) => Some(MessageId::from_uuid(uuid(bytes)?)),
+            None => None,
+        },
+        mentions: Vec::new(),
+        reactions: Vec::new(),
+        pinned: false,
+    })
+}
+
+pub(super) fn body_from_json(text: &str) -> Result<Body> {
+    serde_json::from_str(text).map_err(|_| corrupt("a body is malformed"))
+}
+
+pub(super) const JOINED: i64 = 1;
+pub(super) const LEFT: i64 = 2;
+pub(super) const RENAMED: i64 = 3;
+pub(super) const ROLE: i64 = 4;
+
+pub(super) fn change(row: &SqliteRow) -> Result<Change> {
+    let by = user_id(row, "actor")?;
+    let kind = match row.try_get::<i64, _>("kind")? {
+        JOINED => ChangeKind::Joined { by, user: user_id(row, "subject")? },
+        LEFT => ChangeKind::Left { by, user: user_id(row, "subject")? },
+        RENAMED => ChangeKind::Renamed { by, title: row.try_get("title")? },
+        ROLE => ChangeKind::Role { by, user: user_id(row, "subject")?, role: role(row, "role")? },
+        _ => return Err(corrupt("unknown kind of change")),
+    };
+    Ok(Change { rev: count(row, "rev")?, kind })
+}

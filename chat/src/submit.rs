@@ -1,0 +1,58 @@
+//! Where every message enters, from the socket, REST or a server function: validated here in full, then queued.
+//! Membership is checked where it is written, inside the transaction.
+
+use crate::clock::now;
+use crate::error::Error;
+use crate::hub::Socket;
+use crate::persist::{Job, Reply};
+use crate::store::NewPost;
+use crate::{Chat, Identity, Result};
+use protocol::rest::{NewMessage, Posted};
+use protocol::{Body, ConversationId, MessageId, Nonce, UserId};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What may be posted. The length of a text was checked where it was born.
+fn check_body(body: Body) -> Result<Body> {
+    match body {
+        Body::Text { .. } => Ok(body),
+        Body::Recalled | Body::Unsupported => Err(Error::invalid("body.kind", "must be text")),
+    }
+}
+
+fn new_post(
+    sender: UserId,
+    conversation: ConversationId,
+    nonce: Nonce,
+    body: Body,
+    reply_to: Option<MessageId>,
+) -> Result<NewPost> {
+    let body = check_body(body)?;
+    Ok(NewPost { id: MessageId::generate(), conversation, sender, nonce, body, reply_to, sent_at: now() })
+}
+
+impl Chat {
+    /// Posts a message and waits until it is stored.
+    pub async fn post(&self, who: Identity, conversation: ConversationId, new: NewMessage) -> Result<Posted> {
+        let post = new_post(who.user, conversation, new.nonce, new.body, new.reply_to)?;
+        let (waiting, answer) = oneshot::channel();
+        self.inner.writer.submit(Job::Post(post, Reply::Waiting(waiting)))?;
+        // The writer answers everything it took; it is gone only when the process is ending.
+        let (message, duplicate) = answer.await.unwrap_or(Err(Error::busy()))?;
+        Ok(Posted { message, duplicate })
+    }
+
+    /// Posts a message of a socket. `Ok`: the answer will be in the socket's queue, in the order of events. `Err`:
+    /// refused, nothing will follow.
+    pub fn send(
+        &self,
+        socket: &Arc<Socket>,
+        nonce: Nonce,
+        conversation: ConversationId,
+        body: Body,
+        reply_to: Option<MessageId>,
+    ) -> Result<()> {
+        let post = new_post(socket.who().user, conversation, nonce, body, reply_to)?;
+        self.inner.writer.submit(Job::Post(post, Reply::Socket(socket.clone())))
+    }
+}

@@ -1,0 +1,104 @@
+//! Unread counts against a recount of the rows, over random histories.
+
+use super::*;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Send(usize),
+    Read(usize, u64),
+    Leave(usize),
+    Join(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0..4usize).prop_map(Step::Send),
+        3 => ((0..4usize), (0..40u64)).prop_map(|(who, seq)| Step::Read(who, seq)),
+        1 => (1..4usize).prop_map(Step::Leave),
+        1 => (1..4usize).prop_map(Step::Join),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+/// What a member should see: where they joined and the furthest they have read.
+#[derive(Clone, Copy)]
+struct Model {
+    mark: u64,
+}
+
+async fn recount(scene: &Scene, who: Identity, id: ConversationId, mark: u64) -> u64 {
+    let page = scene.chat.history(who, id, Span::Newest, 200).await.unwrap();
+    page.messages.iter().filter(|m| m.seq > mark && m.sender != who.user && !m.recalled).count() as u64
+}
+
+async fn play(steps: &[Step]) {
+    let scene = Scene::new().await;
+    let people = scene.people::<4>().await;
+    let id = scene.group(people[0], &people[1..]).await;
+    let mut model = [Some(Model { mark: 0 }); 4];
+    let mut head = 0;
+    for step in steps {
+        match *step {
+            Step::Send(who) => {
+                let sent = scene.chat.post(people[who], id, message("x")).await;
+                assert_eq!(sent.is_ok(), model[who].is_some());
+                if let Some(model) = &mut model[who] {
+                    head += 1;
+                    model.mark = head;
+                }
+            }
+            Step::Read(who, seq) => {
+                let read = scene.chat.read(people[who], id, seq, None).await;
+                match &mut model[who] {
+                    None => assert_eq!(read, Err(Error::NotFound)),
+                    Some(model) => {
+                        model.mark = model.mark.max(seq.min(head));
+                        let read = read.unwrap();
+                        assert_eq!(read.read_seq, model.mark, "never back, never past the head");
+                        assert_eq!(read.unread, recount(&scene, people[who], id, model.mark).await);
+                    }
+                }
+            }
+            Step::Leave(who) => {
+                let left = scene.chat.remove_member(people[who], id, people[who].user).await;
+                assert_eq!(left.is_ok(), model[who].take().is_some());
+            }
+            Step::Join(who) => {
+                scene.chat.add_member(people[0], id, people[who].user).await.unwrap();
+                model[who].get_or_insert(Model { mark: head });
+            }
+        }
+        for (who, model) in people.iter().zip(model) {
+            let Some(Model { mark }) = model else {
+                assert!(scene.chat.conversations(*who).await.unwrap().conversations.is_empty());
+                continue;
+            };
+            let listed = scene.chat.conversations(*who).await.unwrap().conversations.remove(0);
+            let expected = recount(&scene, *who, id, mark).await;
+            assert_eq!((listed.read_seq, listed.unread), (mark, expected), "{step:?}");
+            assert_eq!(scene.chat.conversation(*who, id).await.unwrap(), listed);
+            let all = scene.chat.unread_all(*who).await.unwrap();
+            assert!(all.private_unreads.is_empty());
+            match all.group_unreads.first() {
+                Some(unread) => {
+                    assert_eq!((unread.unread, unread.messages.len() as u64), (expected, expected));
+                }
+                None => assert_eq!(expected, 0),
+            }
+        }
+    }
+}
+
+#[test]
+fn unread_equals_a_recount_after_every_order_of_send_read_leave_and_join() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config)
+        .run(&steps(), |steps| {
+            runtime.block_on(play(&steps));
+            Ok(())
+        })
+        .unwrap();
+}
