@@ -56,9 +56,9 @@ pub struct Member {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Reads and writes.
+    /// Reads, writes and adds people.
     Member,
-    /// Also adds and removes members and renames.
+    /// Also removes members and renames.
     Admin,
     /// Also hands the group over. A group always has one.
     Owner,

@@ -181,12 +181,11 @@ async fn post(
             if let Some(first) = plan.used.get(&key).copied() {
                 let same = json(&posts[first])?;
                 let same = self::digest(&posts[first], &same) == digest;
-                outcomes[i] = match (&outcomes[first], same) {
-                    (Some(PostOutcome::Stored { message, .. }), true) => {
+                outcomes[i] = match &outcomes[first] {
+                    Some(PostOutcome::Stored { message, .. }) if same => {
                         Some(PostOutcome::Duplicate(message.clone()))
                     }
-                    (_, false) => Some(PostOutcome::OtherUse),
-                    (first, true) => first.clone(),
+                    _ => Some(PostOutcome::OtherUse),
                 };
                 continue;
             }
