@@ -16,12 +16,15 @@ use tokio::sync::{mpsc, oneshot};
 /// keeps it, and waiting longer would only hide that the disk is too slow.
 pub(crate) const QUEUE: usize = 4096;
 
+/// A request that waits for its answer.
+pub(crate) type Waiting<T> = oneshot::Sender<Result<T, Error>>;
+
 /// Who is to hear what became of a message.
 pub(crate) enum Reply {
     /// A socket: its ack comes with the event, a refusal at once.
     Socket(Arc<Socket>),
     /// A request that waits.
-    Waiting(oneshot::Sender<Result<(Message, bool), Error>>),
+    Waiting(Waiting<(Message, bool)>),
 }
 
 impl Reply {
@@ -51,9 +54,9 @@ impl Reply {
 /// Something to be written.
 pub(crate) enum Job {
     Post(NewPost, Reply),
-    Mark(NewMark, Option<SocketId>, oneshot::Sender<Result<Marked, Error>>),
-    Create(NewConversation, oneshot::Sender<Result<Created, Error>>),
-    Edit(GroupEdit, oneshot::Sender<Result<Edited, Error>>),
+    Mark(NewMark, Option<SocketId>, Waiting<Marked>),
+    Create(NewConversation, Waiting<Created>),
+    Edit(GroupEdit, Waiting<Edited>),
 }
 
 /// Takes jobs until every sender is gone, then ends: what was queued is committed.
@@ -214,7 +217,7 @@ struct Batch {
     posts: Vec<NewPost>,
     replies: Vec<Reply>,
     marks: Vec<NewMark>,
-    waiting: Vec<(Option<SocketId>, oneshot::Sender<Result<Marked, Error>>)>,
+    waiting: Vec<(Option<SocketId>, Waiting<Marked>)>,
 }
 
 /// The queue in front of the writer.
@@ -242,10 +245,7 @@ impl Writer {
     }
 
     /// Queues a job and waits for its answer.
-    pub(crate) async fn ask<T>(
-        &self,
-        job: impl FnOnce(oneshot::Sender<Result<T, Error>>) -> Job,
-    ) -> Result<T, Error> {
+    pub(crate) async fn ask<T>(&self, job: impl FnOnce(Waiting<T>) -> Job) -> Result<T, Error> {
         let (waiting, answer) = oneshot::channel();
         self.submit(job(waiting))?;
         // The writer answers everything it took; it is gone only when the process is ending.
@@ -258,6 +258,6 @@ pub(crate) fn edit(
     by: UserId,
     conversation: ConversationId,
     what: crate::store::GroupChange,
-) -> impl FnOnce(oneshot::Sender<Result<Edited, Error>>) -> Job {
+) -> impl FnOnce(Waiting<Edited>) -> Job {
     move |waiting| Job::Edit(GroupEdit { conversation, by, what, at: crate::clock::now() }, waiting)
 }
