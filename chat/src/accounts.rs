@@ -95,7 +95,7 @@ impl Chat {
     /// Opens a session. An unknown name and a wrong password get the same answer after the same work.
     pub async fn sign_in(&self, asked: SignIn, device: &str, address: IpAddr) -> Result<SignedIn> {
         let username = asked.username.trim().to_ascii_lowercase();
-        self.inner.throttle.admit(&username, address).await?;
+        let attempt = self.inner.throttle.admit(&username, address).await?;
         let found = self.inner.stores.accounts.credentials(&username).await?;
         let (id, password) = match found {
             Some((id, password)) => (Some(id), Some(password)),
@@ -103,7 +103,7 @@ impl Chat {
         };
         let fits = self.inner.passwords.verify(asked.password, password).await?;
         let Some(id) = id.filter(|_| fits) else {
-            self.inner.throttle.failed(&username, address);
+            attempt.failed();
             return Err(Error::Unauthorized);
         };
         let (token, token_hash) = token::draw();

@@ -79,7 +79,7 @@ impl Error {
                 format!("{}.", fields.join("; "))
             }
             Self::IdempotencyConflict => "This nonce was used before for something else.".to_owned(),
-            Self::RateLimited { .. } => "Too many tries. Wait a little.".to_owned(),
+            Self::RateLimited { .. } => "That was too often. Wait a little.".to_owned(),
             Self::Unavailable { .. } => "The server cannot do this right now. Nothing was stored.".to_owned(),
             Self::Internal => "The server failed. Nothing was stored.".to_owned(),
         }

@@ -171,7 +171,7 @@ pub(crate) trait Conversations: Send + Sync {
     /// Ids of a person's conversations.
     async fn memberships(&self, user: UserId) -> Result<Vec<ConversationId>>;
     async fn standing(&self, user: UserId, id: ConversationId) -> Result<Option<Standing>>;
-    /// In order of joining.
+    /// In order of joining; of those who joined together, the higher role first.
     async fn members(&self, id: ConversationId) -> Result<Vec<Member>>;
 }
 

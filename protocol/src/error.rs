@@ -15,7 +15,7 @@ pub enum Code {
     NotFound,
     /// The request is malformed; `errors` says where. HTTP 422.
     Invalid,
-    /// It collides with what is there (a taken name, a group's only owner). HTTP 409.
+    /// It collides with what is there, such as a taken name. HTTP 409.
     Conflict,
     /// The nonce was used before for something else. HTTP 409.
     IdempotencyConflict,

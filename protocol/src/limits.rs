@@ -24,6 +24,10 @@ pub const MEMBERS_INLINE: u32 = 50;
 pub const TITLE_CHARS: usize = 100;
 /// Longest nonce, in Unicode scalar values.
 pub const NONCE_CHARS: usize = 64;
+/// Frames a socket may send at once; beyond it they come too fast.
+pub const FRAMES_BURST: u32 = 1_000;
+/// Frames a socket may send each second in the long run. More are refused as `rate_limited` and stored nothing.
+pub const FRAMES_PER_SECOND: u32 = 400;
 /// Milliseconds between a client's pings. A socket silent for two and a half beats is closed.
 pub const HEARTBEAT_MS: u32 = 25_000;
 /// Milliseconds a new socket has for its `hello`.
@@ -58,6 +62,8 @@ pub struct Limits {
     pub title_chars: usize,
     pub nonce_chars: usize,
     pub hello_ms: u32,
+    pub frames_burst: u32,
+    pub frames_per_second: u32,
     pub sync_changes: u64,
 }
 
@@ -75,6 +81,8 @@ impl Default for Limits {
             title_chars: TITLE_CHARS,
             nonce_chars: NONCE_CHARS,
             hello_ms: HELLO_MS,
+            frames_burst: FRAMES_BURST,
+            frames_per_second: FRAMES_PER_SECOND,
             sync_changes: SYNC_CHANGES,
         }
     }

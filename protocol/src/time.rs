@@ -7,11 +7,15 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub struct Timestamp(i64);
 
+/// The first instant RFC 3339 can write: 0000-01-01T00:00:00.000Z.
+const FIRST: i64 = -62_167_219_200_000;
+/// The last one jiff can: 9999-12-30T22:00:00.000Z, so that every time zone can show it.
+const LAST: i64 = 253_402_207_200_000;
+
 impl Timestamp {
     /// From milliseconds since the Unix epoch, clamped to the years RFC 3339 can write.
     pub fn from_millis(millis: i64) -> Self {
-        let range = jiff::Timestamp::MIN.as_millisecond()..=jiff::Timestamp::MAX.as_millisecond();
-        Self(millis.clamp(*range.start(), *range.end()))
+        Self(millis.clamp(FIRST, LAST))
     }
 
     /// Milliseconds since the Unix epoch.
@@ -33,7 +37,7 @@ impl std::str::FromStr for Timestamp {
     type Err = jiff::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse::<jiff::Timestamp>().map(|instant| Self(instant.as_millisecond()))
+        text.parse::<jiff::Timestamp>().map(|instant| Self::from_millis(instant.as_millisecond()))
     }
 }
 
@@ -53,6 +57,12 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ends_of_time_can_be_written() {
+        assert_eq!(Timestamp::from_millis(i64::MIN).to_string(), "0000-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9999-12-30T22:00:00.000Z");
+    }
 
     #[test]
     fn three_decimals_whatever_the_time() {

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Failures an address has free; then one every [`ADDRESS_EVERY`], refused until then.
 const ADDRESS_FREE: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
@@ -19,8 +19,11 @@ const ADDRESS_EVERY: Duration = Duration::from_secs(5);
 const ACCOUNT_FREE: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
 const ACCOUNT_EVERY: Duration = Duration::from_secs(2);
 const ACCOUNT_LONGEST: Duration = Duration::from_secs(4);
-/// Tries that may be waiting; beyond it they are refused as too many.
-const WAITING: usize = 256;
+/// Tries of one address that are looked at side by side. The others wait their turn, so that what failed before is
+/// known when the next is let in: guesses sent all at once gain nothing.
+const ADDRESS_AT_ONCE: usize = 2;
+/// Tries that may be waiting or looked at; beyond it they are refused as too many.
+const WAITING: usize = 2_000;
 /// Names and addresses remembered at once. When full, those whose time is over go; if that frees nothing, all go:
 /// the buckets of the limiter still slow them.
 const MOST: usize = 10_000;
@@ -60,11 +63,75 @@ impl<K: Hash + Eq + Clone> Failures<K> {
     }
 }
 
+/// Turns of one kind of key: a few at a time each, the others in order. An entry lives as long as somebody waits or
+/// works under it, so there are never more than tries.
+struct Turns<K: Hash + Eq + Clone> {
+    at_once: usize,
+    open: Mutex<HashMap<K, Arc<Semaphore>>>,
+}
+
+/// A turn; the next one's when dropped.
+struct Turn<'a, K: Hash + Eq + Clone> {
+    turns: &'a Turns<K>,
+    key: K,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl<K: Hash + Eq + Clone> Turns<K> {
+    fn new(at_once: usize) -> Self {
+        Self { at_once, open: Mutex::default() }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<K, Arc<Semaphore>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn take(&self, key: K) -> Turn<'_, K> {
+        let queue =
+            self.open().entry(key.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.at_once))).clone();
+        // Made before the wait, so that giving up while waiting cleans up too.
+        let mut turn = Turn { turns: self, key, permit: None };
+        turn.permit = queue.acquire_owned().await.ok(); // never closed
+        turn
+    }
+}
+
+impl<K: Hash + Eq + Clone> Drop for Turn<'_, K> {
+    fn drop(&mut self) {
+        self.permit.take();
+        let mut open = self.turns.open();
+        if open.get(&self.key).is_some_and(|queue| Arc::strong_count(queue) == 1) {
+            open.remove(&self.key);
+        }
+    }
+}
+
 /// The memory of failed sign-ins.
 pub(crate) struct Throttle {
     addresses: Failures<IpAddr>,
     accounts: Failures<String>,
-    waiting: Semaphore,
+    /// Tries at one account from one network: one at a time, so that guesses cannot overtake their failures. An
+    /// owner elsewhere does not stand in the guesser's queue.
+    pairs: Turns<(IpAddr, String)>,
+    networks: Turns<IpAddr>,
+    places: Arc<Semaphore>,
+}
+
+/// A try that was let in. It holds its turns until it is dropped, which is after its failure was told.
+pub(super) struct Try<'a> {
+    throttle: &'a Throttle,
+    username: String,
+    network: IpAddr,
+    _turns: (Turn<'a, (IpAddr, String)>, Turn<'a, IpAddr>),
+    _place: OwnedSemaphorePermit,
+}
+
+impl Try<'_> {
+    /// It was a guess.
+    pub(super) fn failed(self) {
+        self.throttle.addresses.failed(self.network);
+        self.throttle.accounts.failed(self.username.clone());
+    }
 }
 
 /// An IPv6 customer has a whole /64: its addresses count as one.
@@ -80,28 +147,35 @@ impl Throttle {
         Self {
             addresses: Failures::new(ADDRESS_EVERY, ADDRESS_FREE),
             accounts: Failures::new(ACCOUNT_EVERY, ACCOUNT_FREE),
-            waiting: Semaphore::new(WAITING),
+            pairs: Turns::new(1),
+            networks: Turns::new(ADDRESS_AT_ONCE),
+            places: Arc::new(Semaphore::new(WAITING)),
         }
     }
 
-    /// Lets a try pass: at once, after the account's wait, or not yet.
-    pub(super) async fn admit(&self, username: &str, address: IpAddr) -> Result<(), Error> {
-        if let Some(retry_after) = self.addresses.wait(&network(address)) {
-            return Err(Error::RateLimited { retry_after });
-        }
+    /// Lets a try in: in its turn, after the account's wait, or not yet.
+    pub(super) async fn admit(&self, username: &str, address: IpAddr) -> Result<Try<'_>, Error> {
+        let network = network(address);
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            return Err(Error::RateLimited { retry_after: ACCOUNT_LONGEST });
+        };
+        self.refuse(&network)?;
+        let pair = self.pairs.take((network, username.to_owned())).await;
         if let Some(wait) = self.accounts.wait(&username.to_owned()) {
-            let wait = wait.min(ACCOUNT_LONGEST);
-            let Ok(_place) = self.waiting.try_acquire() else {
-                return Err(Error::RateLimited { retry_after: wait });
-            };
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(wait.min(ACCOUNT_LONGEST)).await;
         }
-        Ok(())
+        let turn = self.networks.take(network).await;
+        // Those before it may have failed meanwhile.
+        self.refuse(&network)?;
+        let username = username.to_owned();
+        Ok(Try { throttle: self, username, network, _turns: (pair, turn), _place: place })
     }
 
-    pub(super) fn failed(&self, username: &str, address: IpAddr) {
-        self.addresses.failed(network(address));
-        self.accounts.failed(username.to_owned());
+    fn refuse(&self, network: &IpAddr) -> Result<(), Error> {
+        match self.addresses.wait(network) {
+            Some(retry_after) => Err(Error::RateLimited { retry_after }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -113,29 +187,48 @@ mod tests {
         IpAddr::from([192, 0, 2, last])
     }
 
+    async fn fail(throttle: &Throttle, username: &str, address: IpAddr) {
+        throttle.admit(username, address).await.unwrap_or_else(|error| panic!("{error}")).failed();
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_attacked_account_answers_later_and_its_owner_still_gets_in() {
         let throttle = Throttle::new();
         for last in 0..50 {
-            throttle.failed("ada", address(last)); // each from an address of its own
+            fail(&throttle, "ada", address(last)).await; // each from an address of its own
         }
         let before = tokio::time::Instant::now();
-        throttle.admit("ada", address(200)).await.unwrap();
+        drop(throttle.admit("ada", address(200)).await.unwrap_or_else(|error| panic!("{error}")));
         assert!(before.elapsed() >= Duration::from_secs(1), "slowed");
         assert!(before.elapsed() <= ACCOUNT_LONGEST + Duration::from_secs(1), "not locked out");
         let before = tokio::time::Instant::now();
-        throttle.admit("ben", address(200)).await.unwrap();
+        drop(throttle.admit("ben", address(200)).await.unwrap_or_else(|error| panic!("{error}")));
         assert!(before.elapsed().is_zero(), "others are untouched");
     }
 
     #[tokio::test]
     async fn an_address_that_guesses_is_refused_and_others_are_not() {
         let throttle = Throttle::new();
-        for n in 0..40 {
-            throttle.failed(&format!("user{n}"), address(1));
-        }
-        assert!(matches!(throttle.admit("ada", address(1)).await, Err(Error::RateLimited { .. })));
-        assert_eq!(throttle.admit("ada", address(2)).await, Ok(()));
+        // All at once, each at another account.
+        let guesses = (0..300).map(|n| {
+            let throttle = &throttle;
+            async move {
+                let guess = throttle.admit(&format!("user{n}"), address(1)).await?;
+                tokio::task::yield_now().await; // the hashing
+                guess.failed();
+                Ok::<_, Error>(())
+            }
+        });
+        let answered = futures::future::join_all(guesses).await;
+        let looked_at = answered.iter().filter(|answer| answer.is_ok()).count();
+        assert!((20..=23).contains(&looked_at), "{looked_at} guesses were looked at");
+        assert!(throttle.admit("ada", address(1)).await.is_err());
+        assert!(throttle.admit("ada", address(2)).await.is_ok());
+        drop(answered);
+        assert!(
+            throttle.pairs.open().is_empty() && throttle.networks.open().is_empty(),
+            "nothing is left over"
+        );
     }
 
     #[test]

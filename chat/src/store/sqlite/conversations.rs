@@ -40,7 +40,7 @@ macro_rules! select_members {
             "JOIN conversation c ON c.id = m.conversation JOIN member o ON o.conversation = m.conversation ",
             "WHERE m.account = ?1 ",
             $where,
-            " AND c.member_count <= ?2 ORDER BY o.conversation, o.joined_at, o.account"
+            " AND c.member_count <= ?2 ORDER BY o.conversation, o.joined_at, o.role DESC, o.account"
         )
     };
 }
@@ -411,7 +411,7 @@ impl Conversations for Sqlite {
 
     async fn members(&self, id: ConversationId) -> Result<Vec<Member>> {
         let rows = sqlx::query(
-            "SELECT account, role, read_seq FROM member WHERE conversation = ? ORDER BY joined_at, account",
+            "SELECT account, role, read_seq FROM member WHERE conversation = ? ORDER BY joined_at, role DESC, account",
         )
         .bind(&id.as_bytes()[..])
         .fetch_all(&self.read)
