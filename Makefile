@@ -1,0 +1,28 @@
+# The commands of Confab. Each is a few lines of script in scripts/; ARGS="…" is passed on to the program that runs.
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: help run build test dev demo screenshot clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+run: build ## build, then serve on http://127.0.0.1:3000 (ARGS: options of `confab serve`)
+	@target/release/confab serve $(ARGS)
+
+build: ## install what is missing and build target/release/confab, the page inside
+	@scripts/build
+
+test: ## format, lints, Rust tests, page tests in Chromium; the last line is the sum
+	@scripts/test
+
+dev: ## rebuild and restart on every change (ARGS: options of `confab serve`)
+	@scripts/dev $(ARGS)
+
+demo: ## fill the running server with a believable team (ARGS: options of `harness demo`)
+	@source scripts/env && cargo run --release -p harness -- demo --url http://127.0.0.1:3000 $(ARGS)
+
+screenshot: ## take the pictures of the README from the running product
+	@scripts/screenshot $(ARGS)
+
+clean: ## remove everything built here; the tools cache stays
+	@rm -rf target dist end2end/node_modules end2end/test-results end2end/playwright-report
