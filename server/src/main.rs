@@ -1,0 +1,74 @@
+//! `confab`: arguments and wiring.
+
+use server::cli::{Command, Outcome};
+use server::{Settings, cli, log, run};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use tokio::net::TcpListener;
+
+/// Small allocations of many threads are what a chat server does all day; the system's allocator is slower at
+/// that and gives memory back later.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A setting is wrong: nothing was started, nothing was created.
+const BAD_SETTING: u8 = 2;
+
+fn main() -> ExitCode {
+    let command = match cli::parse(std::env::args_os(), |name| std::env::var(name).ok()) {
+        Ok(Outcome::Run(command)) => command,
+        Ok(Outcome::Print(text)) => {
+            say(&text);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return fail(&error, BAD_SETTING),
+    };
+    match command {
+        Command::Serve(settings) => serve(*settings),
+    }
+}
+
+fn serve(settings: Settings) -> ExitCode {
+    log::start(settings.log_format);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the runtime did not start: {error}"), 1),
+    };
+    let outcome = runtime.block_on(async {
+        let listen = settings.listen;
+        let listener = match TcpListener::bind(listen).await {
+            Ok(listener) => listener,
+            Err(error) => {
+                let sentence =
+                    format!("listen: accepts a free address of this machine, got `{listen}` ({error})");
+                return Err((sentence, BAD_SETTING));
+            }
+        };
+        let shutdown = run::signals().map_err(|error| (format!("signals: {error}"), 1))?;
+        // A folder or a store that cannot be used is a setting that does not fit this machine.
+        run(listener, settings, ready, shutdown).await.map_err(|error| (error.to_string(), BAD_SETTING))
+    });
+    // Whatever is still running has had its time to finish.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((sentence, code)) => fail(&sentence, code),
+    }
+}
+
+/// The one line programs wait for.
+fn ready(address: SocketAddr) {
+    say(&format!("confab: listening on http://{address}\n"));
+}
+
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    // Nobody reads our output: that is their choice, not a failure.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn fail(sentence: &str, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr().lock(), "confab: {sentence}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,20 @@
+//! `accounts`
+
+use super::input::Json;
+use super::sessions::{device, signed_in};
+use crate::problem::Failure;
+use crate::router::Edge;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use protocol::rest::Register;
+
+/// `POST accounts`
+pub(super) async fn create(
+    State(edge): State<Edge>,
+    headers: HeaderMap,
+    Json(register): Json<Register>,
+) -> Result<Response, Failure> {
+    let session = edge.chat.register(register, &device(&headers)).await?;
+    Ok(signed_in(&edge, session))
+}

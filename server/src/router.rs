@@ -1,0 +1,131 @@
+//! The routes, and what lies around all of them.
+//!
+//! From the outside in: an id for the request, its log span, the headers for browsers, the catcher of panics, the
+//! cross-site check, the deadline; then, for everything that is somebody's, the look-up of who asks.
+
+use crate::assets::{self, Site};
+use crate::gateway::{self, Sockets};
+use crate::origin::PublicUrl;
+use crate::problem::{self, Failure, not_found};
+use crate::session::{self, Cookies};
+use crate::{health, log, pages, rest, security};
+use app::forms;
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use chat::Chat;
+use leptos::prelude::provide_context;
+use leptos::server_fn::axum::get_server_fn_service;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::request_id::{PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+use tower_http::trace::TraceLayer;
+
+/// A request must be answered after this long, its body included.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What every route may use. Cheap to clone.
+#[derive(Clone)]
+pub struct Edge {
+    /// Everything below the network edge.
+    pub chat: Chat,
+    /// The session cookie's name and attributes.
+    pub cookies: Cookies,
+    /// The address people type, where it is set.
+    pub public_url: Option<PublicUrl>,
+    /// The gateway's sockets.
+    pub sockets: Sockets,
+    /// The page's files.
+    pub site: Arc<Site>,
+}
+
+impl Edge {
+    /// For a chat that is served under `public_url`.
+    pub fn new(chat: Chat, public_url: Option<PublicUrl>) -> Self {
+        let secure = public_url.as_ref().is_some_and(PublicUrl::secure);
+        Self {
+            chat,
+            cookies: Cookies::new(secure),
+            public_url,
+            sockets: Sockets::new(),
+            site: Arc::new(Site::embedded()),
+        }
+    }
+
+    fn secure(&self) -> bool {
+        self.public_url.as_ref().is_some_and(PublicUrl::secure)
+    }
+}
+
+/// Everything the server answers.
+pub fn router(edge: Edge) -> Router {
+    let secure = edge.secure();
+    let somebodys = Router::new()
+        .nest("/api/v1", rest::routes())
+        .route("/api", any(not_found))
+        .route("/api/{*path}", any(not_found))
+        .route("/fn/{*path}", post(server_function).layer(RequestBodyLimitLayer::new(rest::BODY_BYTES)))
+        .merge(pages::routes())
+        .fallback(pages::unknown)
+        .method_not_allowed_fallback(not_found)
+        .layer(middleware::from_fn_with_state(edge.clone(), session::resolve));
+    // The files are everybody's; the gateway checks where a socket comes from before it looks at the session.
+    let everybodys = Router::new()
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/ws", get(gateway::upgrade))
+        .merge(assets::routes());
+    let around = ServiceBuilder::new()
+        .map_request(log::plain_request_id)
+        .layer(SetRequestIdLayer::new(log::REQUEST_ID, log::DrawId))
+        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(log::span as fn(&Request) -> tracing::Span)
+                .on_request(())
+                .on_response(log::answered as fn(&Response, Duration, &tracing::Span))
+                .on_failure(()),
+        )
+        .layer(PropagateRequestIdLayer::new(log::REQUEST_ID))
+        .map_response(move |response: Response| security::headers(response, secure))
+        .map_response(IntoResponse::into_response)
+        .layer(CatchPanicLayer::custom(problem::panicked as fn(_) -> _))
+        .map_response(IntoResponse::into_response)
+        .layer(security::cross_site(edge.public_url.as_ref()))
+        .layer(middleware::from_fn(in_time));
+    somebodys.merge(everybodys).with_state(edge).layer(around)
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(DEADLINE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Failure::timed_out().into_response(),
+    }
+}
+
+/// `POST /fn/…`: what the page asks and its forms send; the functions stand in `app`.
+async fn server_function(
+    State(edge): State<Edge>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
+    if get_server_fn_service(request.uri().path(), request.method().clone()).is_none() {
+        return not_found().await.into_response();
+    }
+    let about = forms::Edge { secure: edge.secure(), peer: peer.ip(), device: rest::device(&headers) };
+    let context = move || {
+        provide_context(edge.chat.clone());
+        provide_context(about.clone());
+    };
+    let response = leptos_axum::handle_server_fns_with_context(context, request).await;
+    rest::no_store(response.into_response()).await
+}

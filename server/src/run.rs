@@ -1,0 +1,97 @@
+//! The life of the process: open the chat, serve, and when told to stop, end in an order that loses nothing.
+
+use crate::config::Settings;
+use crate::listener;
+use crate::router::{Edge, router};
+use chat::Chat;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+/// Clients come back after this long, each with its own jitter.
+const RETRY_AFTER_MS: u64 = 1_000;
+/// For the goodbye of sockets and the end of requests under way.
+const GOODBYE: Duration = Duration::from_secs(6);
+/// For everything: ten seconds are promised.
+const DRAIN: Duration = Duration::from_millis(9_500);
+
+/// Why the server did not start, as one sentence.
+#[derive(Debug)]
+pub enum RunError {
+    /// The listener has no address.
+    Listener(io::Error),
+    /// The chat could not be opened.
+    Open(chat::OpenError),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listener(error) => write!(f, "listen: the listener has no address ({error})"),
+            Self::Open(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+/// Serves on `listener` until `shutdown` resolves, then drains and returns. Calls `ready` once connections are
+/// accepted.
+///
+/// # Errors
+/// When the chat cannot be opened.
+pub async fn run(
+    listener: TcpListener,
+    settings: Settings,
+    ready: impl FnOnce(SocketAddr),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let address = listener.local_addr().map_err(RunError::Listener)?;
+    let chat = Chat::open(settings.chat).await.map_err(RunError::Open)?;
+    // Rendering needs to know the runtime; leptos learns it when it looks at an app's routes, and any app will do.
+    let _ = leptos_axum::generate_route_list(|| ());
+    let edge = Edge::new(chat.clone(), settings.public_url);
+    let sockets = edge.sockets.clone();
+    let stop = CancellationToken::new();
+    let served = tokio::spawn(listener::serve(listener, router(edge), stop.clone()));
+    tracing::info!(listen = %address, version = env!("CARGO_PKG_VERSION"), "serving");
+    ready(address);
+
+    shutdown.await;
+    let end = Instant::now() + DRAIN;
+    tracing::info!(sockets = chat.sockets(), "draining");
+    // First nobody new, then the sockets, which are told why, then what they have sent, which is committed.
+    stop.cancel();
+    sockets.stop();
+    chat.close_all("restarting", RETRY_AFTER_MS);
+    let (gone, answered) = tokio::join!(sockets.gone(GOODBYE), timeout(GOODBYE, served));
+    if !gone || answered.is_err() {
+        tracing::warn!(sockets = chat.sockets(), "some connections did not end by themselves");
+    }
+    if timeout_at(end, chat.shutdown()).await.is_err() {
+        tracing::error!("the chat did not close in time");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Resolves when the process is told to stop: SIGTERM, or Ctrl-C.
+///
+/// # Errors
+/// When the signals cannot be listened for.
+pub fn signals() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
