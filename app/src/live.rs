@@ -1,0 +1,230 @@
+//! The one owner of what a tab shows and of its connection. Created once, above the router, on both sides: on the
+//! server it only holds the [`Boot`](crate::boot::Boot) data; in the browser [`Live::start`] connects it.
+//!
+//! Views read signals and call methods; nothing else in `app` opens a socket or applies an event.
+//!
+//! [`world`] decides, without a browser: it takes frames, answers and wishes and says what to draw and what to do.
+//! [`draw`] puts the one into signals, `perform` does the other.
+
+mod draw;
+#[cfg(feature = "hydrate")]
+mod perform;
+#[cfg(feature = "hydrate")]
+mod storage;
+pub mod world;
+
+use crate::boot::Viewer;
+use crate::timeline::TimelineState;
+use draw::Signals;
+use leptos::prelude::*;
+use protocol::{Conversation, ConversationId, Nonce, Text, User, UserId};
+use world::{Moment, World};
+
+/// State of the connection, as the page shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Nothing to show: not started (the server's rendering), or live and complete.
+    Live,
+    /// Trying, or fetching what happened meanwhile; shown as *connecting* when it lasts.
+    Connecting,
+    /// No connection; trying again in a while. Shown as *offline*, with the number of messages waiting.
+    Offline,
+    /// The session ended (signed out elsewhere): the page offers to sign in, nothing is retried.
+    Ended,
+}
+
+/// Handle to everything; cheap to copy into closures and views.
+#[derive(Clone, Copy)]
+pub struct Live {
+    me: UserId,
+    shared: StoredValue<Shared>,
+}
+
+/// One per tab, or per rendering on the server.
+struct Shared {
+    world: World,
+    signals: Signals,
+    /// State of the socket; without one (on the server, and until [`Live::start`]) as if all were well.
+    link: Link,
+    #[cfg(feature = "hydrate")]
+    outside: perform::Outside,
+}
+
+impl Live {
+    /// Takes over what the page carries. Lives as long as the owner it is created in: call it above the router,
+    /// and `provide_context` the result.
+    pub fn new(viewer: &Viewer) -> Self {
+        let world = World::new(viewer);
+        let signals = Signals::new(&world);
+        Self {
+            me: viewer.me.user.id,
+            shared: StoredValue::new(Shared {
+                world,
+                signals,
+                link: Link::Live,
+                #[cfg(feature = "hydrate")]
+                outside: perform::Outside::default(),
+            }),
+        }
+    }
+
+    /// Connects. Browser only, from an `Effect`; on the server it does nothing.
+    pub fn start(self) {
+        #[cfg(feature = "hydrate")]
+        self.connect();
+    }
+
+    /// My id.
+    pub fn me(self) -> UserId {
+        self.me
+    }
+
+    /// My display name.
+    pub fn my_name(self) -> Signal<String> {
+        let me = self.person(self.me);
+        Signal::derive(move || {
+            me.with(|me| me.as_ref().map(|me| me.display_name.clone()).unwrap_or_default())
+        })
+    }
+
+    /// State of the connection.
+    pub fn link(self) -> Signal<Link> {
+        self.signal(|signals| signals.link.clone())
+    }
+
+    /// My messages that are neither acknowledged nor refused, in all conversations.
+    pub fn waiting(self) -> Signal<usize> {
+        self.signal(|signals| signals.waiting.clone())
+    }
+
+    /// Unread messages in all conversations.
+    pub fn unread_total(self) -> Signal<u64> {
+        self.signal(|signals| signals.unread_total.clone())
+    }
+
+    /// My conversations, newest activity first.
+    pub fn order(self) -> Signal<Vec<ConversationId>> {
+        self.signal(|signals| signals.order.clone())
+    }
+
+    /// A conversation, with exact unread count, read mark, last message and members; none while I am no member.
+    pub fn conversation(self, id: ConversationId) -> Signal<Option<Conversation>> {
+        self.with(|shared| shared.signals.conversation(&shared.world, id)).into()
+    }
+
+    /// What is on the page of a conversation's messages.
+    pub fn timeline(self, id: ConversationId) -> Signal<TimelineState> {
+        self.with(|shared| shared.signals.timeline(&shared.world, id)).into()
+    }
+
+    /// A person. One this tab does not know is asked for, together with others of the same moment.
+    pub fn person(self, id: UserId) -> Signal<Option<User>> {
+        let (person, wanted) = self.with(|shared| {
+            let wanted = shared.world.people.want(id);
+            (shared.signals.person(&shared.world, id), wanted)
+        });
+        if wanted {
+            self.run(|_, _| ()); // asks for people once started
+        }
+        person.into()
+    }
+
+    /// Loads a conversation's newest page, unless it is there.
+    pub fn open(self, id: ConversationId) {
+        self.run(|world, _| world.open(id));
+    }
+
+    /// Sends a message; its echo is on the page at once. Says whether it was taken: where too many wait already it is
+    /// not, and belongs back into the composer.
+    pub fn send(self, id: ConversationId, text: Text) -> bool {
+        self.run(|world, moment| world.send(id, Nonce::generate(), text, moment))
+    }
+
+    /// Sends a refused message again.
+    pub fn retry(self, id: ConversationId, nonce: Nonce) {
+        self.run(|world, moment| world.retry(id, &nonce, Nonce::generate(), moment));
+    }
+
+    /// Drops a refused message.
+    pub fn discard(self, id: ConversationId, nonce: Nonce) {
+        self.run(|world, _| world.discard(id, &nonce));
+    }
+
+    /// Moves the window towards older messages, fetching them where the cache ends.
+    pub fn show_older(self, id: ConversationId) {
+        self.run(|world, _| world.show_older(id));
+    }
+
+    /// Moves the window towards newer messages, fetching them where the cache ends.
+    pub fn show_newer(self, id: ConversationId) {
+        self.run(|world, _| world.show_newer(id));
+    }
+
+    /// Moves the window to the newest message.
+    pub fn show_newest(self, id: ConversationId) {
+        self.run(|world, _| world.show_newest(id));
+    }
+
+    /// Moves the window around message `seq`, fetching its surroundings where they are not cached.
+    pub fn show_around(self, id: ConversationId, seq: u64) {
+        self.run(|world, _| world.show_around(id, seq));
+    }
+
+    /// I have read up to `seq`: the unread count drops at once, the server hears of it within a second.
+    pub fn mark_read(self, id: ConversationId, seq: u64) {
+        self.run(|world, moment| world.mark_read(id, seq, moment));
+    }
+
+    /// Takes in a conversation the caller just created or changed, and people it learnt about.
+    pub fn know(self, conversation: Conversation, people: Vec<User>) {
+        self.run(|world, moment| world.know(conversation, people, moment));
+    }
+
+    /// Drops a conversation the caller just left.
+    pub fn forget(self, id: ConversationId) {
+        self.run(|world, _| world.forget(id));
+    }
+
+    /// Drops everything unsent, also from this tab's storage: call it when signing out.
+    pub fn forget_unsent(self) {
+        self.run(|world, _| world.forget_unsent());
+    }
+
+    fn with<R>(self, act: impl FnOnce(&mut Shared) -> R) -> R {
+        self.shared.try_update_value(act).expect("Live is owned above everything that uses it")
+    }
+
+    fn signal<T: Clone + Send + Sync + 'static>(self, of: fn(&Signals) -> ArcRwSignal<T>) -> Signal<T> {
+        self.with(|shared| of(&shared.signals)).into()
+    }
+
+    /// Lets something happen to the world, then draws and performs what follows from it.
+    fn run<R>(self, act: impl FnOnce(&mut World, Moment) -> R) -> R {
+        let (result, drawing) = self.with(|shared| {
+            let result = act(&mut shared.world, moment());
+            let changed = shared.world.take_changed();
+            let link = match shared.link {
+                Link::Live if !shared.world.is_complete() && shared.signals.started => Link::Connecting,
+                link => link,
+            };
+            (result, shared.signals.drawing(&shared.world, &changed, link))
+        });
+        // Outside the lock: whoever hears of a signal may look at the world.
+        drawing.draw();
+        #[cfg(feature = "hydrate")]
+        self.perform();
+        result
+    }
+}
+
+/// Now, and some chance. The server's rendering has no use for either.
+fn moment() -> Moment {
+    #[cfg(feature = "hydrate")]
+    {
+        Moment { now: js_sys::Date::now() as u64, random: js_sys::Math::random() }
+    }
+    #[cfg(not(feature = "hydrate"))]
+    {
+        Moment { now: 0, random: 0.5 }
+    }
+}

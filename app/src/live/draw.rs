@@ -1,0 +1,124 @@
+//! The signals views read. One per conversation, per timeline and per person somebody looked at, so that an event
+//! redraws what it touches and nothing else.
+
+use super::Link;
+use super::world::{Changed, World};
+use crate::timeline::TimelineState;
+use leptos::prelude::*;
+use protocol::{Conversation, ConversationId, User, UserId};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+
+/// They live as long as the tab: reference-counted, so that a view that goes does not take them along.
+pub(super) struct Signals {
+    pub(super) started: bool,
+    pub(super) link: ArcRwSignal<Link>,
+    pub(super) waiting: ArcRwSignal<usize>,
+    pub(super) unread_total: ArcRwSignal<u64>,
+    pub(super) order: ArcRwSignal<Vec<ConversationId>>,
+    conversations: HashMap<ConversationId, ArcRwSignal<Option<Conversation>>>,
+    timelines: HashMap<ConversationId, ArcRwSignal<TimelineState>>,
+    people: HashMap<UserId, ArcRwSignal<Option<User>>>,
+}
+
+impl Signals {
+    pub(super) fn new(world: &World) -> Self {
+        Self {
+            started: false,
+            link: ArcRwSignal::new(Link::Live),
+            waiting: ArcRwSignal::new(world.outbox.waiting()),
+            unread_total: ArcRwSignal::new(world.inbox.unread_total()),
+            order: ArcRwSignal::new(world.inbox.order()),
+            conversations: HashMap::new(),
+            timelines: HashMap::new(),
+            people: HashMap::new(),
+        }
+    }
+
+    pub(super) fn conversation(
+        &mut self,
+        world: &World,
+        id: ConversationId,
+    ) -> ArcRwSignal<Option<Conversation>> {
+        looked_at(&mut self.conversations, id, || conversation(world, id))
+    }
+
+    pub(super) fn timeline(&mut self, world: &World, id: ConversationId) -> ArcRwSignal<TimelineState> {
+        looked_at(&mut self.timelines, id, || world.timeline(id))
+    }
+
+    pub(super) fn person(&mut self, world: &World, id: UserId) -> ArcRwSignal<Option<User>> {
+        looked_at(&mut self.people, id, || world.people.get(id).cloned())
+    }
+
+    /// What every changed thing looks like now; nothing for those nobody looked at.
+    pub(super) fn drawing(&self, world: &World, changed: &Changed, link: Link) -> Drawing {
+        Drawing {
+            link: (self.link.clone(), link),
+            waiting: (self.waiting.clone(), world.outbox.waiting()),
+            unread_total: (self.unread_total.clone(), world.inbox.unread_total()),
+            order: (self.order.clone(), world.inbox.order()),
+            conversations: now(&self.conversations, changed.conversations.iter(), |id| {
+                conversation(world, id)
+            }),
+            timelines: now(&self.timelines, changed.timelines.iter(), |id| world.timeline(id)),
+            people: now(&self.people, changed.people.iter(), |id| world.people.get(id).cloned()),
+        }
+    }
+}
+
+fn conversation(world: &World, id: ConversationId) -> Option<Conversation> {
+    world.inbox.get(id).map(|entry| entry.conversation().clone())
+}
+
+fn looked_at<K: Eq + Hash, T: 'static>(
+    signals: &mut HashMap<K, ArcRwSignal<T>>,
+    id: K,
+    value: impl FnOnce() -> T,
+) -> ArcRwSignal<T> {
+    match signals.entry(id) {
+        Entry::Occupied(signal) => signal.get().clone(),
+        Entry::Vacant(place) => place.insert(ArcRwSignal::new(value())).clone(),
+    }
+}
+
+type Drawn<T> = (ArcRwSignal<T>, T);
+
+fn now<'a, K: Copy + Eq + Hash + 'a, T: 'static>(
+    signals: &HashMap<K, ArcRwSignal<T>>,
+    ids: impl Iterator<Item = &'a K>,
+    value: impl Fn(K) -> T,
+) -> Vec<Drawn<T>> {
+    ids.filter_map(|id| signals.get(id).map(|signal| (signal.clone(), value(*id)))).collect()
+}
+
+/// New values, not yet in their signals.
+pub(super) struct Drawing {
+    link: Drawn<Link>,
+    waiting: Drawn<usize>,
+    unread_total: Drawn<u64>,
+    order: Drawn<Vec<ConversationId>>,
+    conversations: Vec<Drawn<Option<Conversation>>>,
+    timelines: Vec<Drawn<TimelineState>>,
+    people: Vec<Drawn<Option<User>>>,
+}
+
+impl Drawing {
+    /// Puts them in. Who looks at one that stays the same hears nothing.
+    pub(super) fn draw(self) {
+        self.people.into_iter().for_each(set);
+        self.conversations.into_iter().for_each(set);
+        self.timelines.into_iter().for_each(set);
+        set(self.order);
+        set(self.unread_total);
+        set(self.waiting);
+        set(self.link);
+    }
+}
+
+fn set<T: PartialEq + Send + Sync + 'static>((signal, value): Drawn<T>) {
+    if signal.with_untracked(|before| *before != value) {
+        signal.set(value);
+    }
+}

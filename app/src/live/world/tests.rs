@@ -1,0 +1,510 @@
+use super::*;
+use crate::boot::Viewer;
+use crate::inbox::tests::conversation;
+use crate::timeline::tests::{conversation_id, user};
+use crate::timeline::{PendingState, Row};
+use proptest::prelude::*;
+use protocol::rest::Me;
+use protocol::{Code, Presence, Refusal, ServerFrame};
+use server::Server;
+use uuid::Uuid;
+
+mod server;
+
+const ME: u128 = 1;
+
+pub(super) fn person(number: u128) -> User {
+    User {
+        id: user(number),
+        username: format!("user{number}"),
+        display_name: format!("User {number}"),
+        avatar: None,
+        presence: Presence::Offline,
+        last_seen: None,
+    }
+}
+
+fn at(now: u64) -> Moment {
+    Moment { now, random: 0.5 }
+}
+
+/// A tab of mine that has what the server has, with the conversation open.
+fn tab(server: &Server) -> World {
+    World::new(&Viewer {
+        me: Me { user: person(ME), locale: None },
+        epoch: server.epoch,
+        conversations: vec![server.object()],
+        people: vec![person(2)],
+        open: Some(crate::boot::Open { conversation: server.id, page: server.page(Span::Newest) }),
+    })
+}
+
+/// Connects and lets everything that follows happen.
+fn connect(world: &mut World, server: &mut Server) {
+    let hello = world.hello();
+    for frame in server.answer(hello) {
+        world.frame(frame, at(0));
+    }
+    server.listen(true);
+    settle(world, server);
+}
+
+/// Carries frames and answers to and fro until there are none, at most for an hour.
+fn settle(world: &mut World, server: &mut Server) {
+    let mut now = 0;
+    loop {
+        let before = now;
+        for request in world.take_requests() {
+            server.perform(request, world, at(now));
+            now += 1;
+        }
+        for frame in server.sent() {
+            world.frame(frame, at(now));
+            now += 1;
+        }
+        if now == before {
+            match world.wake_at() {
+                Some(wake) if wake < 3_600_000 => {
+                    now = now.max(wake) + 1;
+                    world.tick(at(now));
+                }
+                _ => return,
+            }
+        }
+    }
+}
+
+fn texts(world: &World, id: ConversationId) -> Vec<String> {
+    let TimelineState::Ready(window) = world.timeline(id) else { panic!("not loaded") };
+    let text = |row: &Row| match row {
+        Row::Message(message) => message.body.text().unwrap_or_default().to_owned(),
+        Row::Pending(pending) => format!("({})", pending.text),
+    };
+    window.rows.iter().map(text).collect()
+}
+
+fn send(world: &mut World, id: ConversationId, text: &str) {
+    assert!(world.send(id, text.parse().unwrap(), text.parse().unwrap(), at(0)));
+}
+
+#[test]
+fn an_echo_becomes_the_message() {
+    let mut server = Server::new();
+    let mut world = tab(&server);
+    connect(&mut world, &mut server);
+    assert!(world.is_complete());
+    send(&mut world, server.id, "one");
+    send(&mut world, server.id, "two");
+    assert_eq!(texts(&world, server.id), ["(one)", "(two)"]);
+    settle(&mut world, &mut server);
+    assert_eq!(texts(&world, server.id), ["one", "two"]);
+    assert_eq!(world.outbox.waiting(), 0);
+}
+
+#[test]
+fn what_was_written_offline_goes_once_in_order() {
+    let mut server = Server::new();
+    let mut world = tab(&server);
+    connect(&mut world, &mut server);
+    // The first one arrives, its acknowledgement does not.
+    send(&mut world, server.id, "one");
+    for request in world.take_requests() {
+        server.perform(request, &mut world, at(0));
+    }
+    server.listen(false);
+    world.disconnected();
+    send(&mut world, server.id, "two");
+    server.post(2, "theirs");
+    assert_eq!(world.outbox.waiting(), 2);
+    assert!(world.take_requests().iter().all(|request| !matches!(request, Request::Frame(_))));
+    connect(&mut world, &mut server);
+    assert_eq!(texts(&world, server.id), ["one", "theirs", "two"]);
+    assert_eq!(server.texts(), ["one", "theirs", "two"]);
+}
+
+#[test]
+fn an_echo_stays_until_its_message_is_in_place() {
+    let mut server = Server::new();
+    let mut world = tab(&server);
+    connect(&mut world, &mut server);
+    server.post(2, "unheard");
+    server.sent();
+    send(&mut world, server.id, "mine");
+    for request in world.take_requests() {
+        server.perform(request, &mut world, at(0));
+    }
+    for frame in server.sent() {
+        world.frame(frame, at(0));
+    }
+    assert_eq!(texts(&world, server.id), ["(mine)"], "what comes before it is missing");
+    assert_eq!(world.outbox.echoes(server.id)[0].state, PendingState::Stored);
+    settle(&mut world, &mut server);
+    assert_eq!(texts(&world, server.id), ["unheard", "mine"]);
+}
+
+#[test]
+fn a_gap_is_fetched_once() {
+    let mut server = Server::new();
+    let mut world = tab(&server);
+    connect(&mut world, &mut server);
+    for text in ["one", "two", "three"] {
+        server.post(2, text);
+    }
+    let events = server.sent();
+    world.frame(events[1].clone(), at(0));
+    world.frame(events[2].clone(), at(0));
+    let syncs = world.take_requests();
+    assert_eq!(syncs.len(), 1);
+    assert!(matches!(syncs[0], Request::Frame(ClientFrame::Sync { after: 0, .. })));
+    server.perform(syncs[0].clone(), &mut world, at(0));
+    settle(&mut world, &mut server);
+    assert_eq!(texts(&world, server.id), ["one", "two", "three"]);
+    assert_eq!(world.inbox.unread_total(), 3);
+}
+
+#[test]
+fn a_pong_shows_a_silent_gap() {
+    let mut server = Server::new();
+    let mut world = tab(&server);
+    connect(&mut world, &mut server);
+    server.post(2, "unheard");
+    server.sent();
+    world.frame(ServerFrame::Pong { n: 1, heads: vec![(server.id, 1)] }, at(0));
+    settle(&mut world, &mut server);
+    assert_eq!(texts(&world, server.id), ["unheard"]);
+}
+
+#[test]
+fn a_long_absence_is_fetched_in_parts_and_only_then_complete() {
+    let mut server = Server::new();
+    let mut world = tab(&server);
+    for number in 0..450 {
+        server.post(2, &number.to_string());
+    }
+    let hello = world.hello();
+    server.listen(true);
+    for frame in server.answer(hello) {
+        world.frame(frame, at(0));
+    }
+    assert!(!world.is_complete());
+    settle(&mut world, &mut server);
+    assert!(world.is_complete());
+    assert_eq!(texts(&world, server.id).last().map(String::as_str), Some("449"));
+    assert_eq!(world.inbox.unread_total(), 450);
+}
+
+#[test]
+fn a_reset_loads_everything_anew() {
+    let mut server = Server::new();
+    let mut world = tab(&server);
+    connect(&mut world, &mut server);
+    for number in 0..60 {
+        server.post(2, &number.to_string());
+    }
+    server.sent();
+    world.frame(ServerFrame::Reset { conversation: server.id, reason: "too far behind".to_owned() }, at(0));
+    assert_eq!(world.timeline(server.id), TimelineState::Loading);
+    settle(&mut world, &mut server);
+    assert_eq!(texts(&world, server.id).len(), 50);
+    assert_eq!(world.inbox.unread_total(), 60);
+}
+
+#[test]
+fn a_restored_backup_replaces_everything() {
+    let mut server = Server::new();
+    let mut world = tab(&server);
+    connect(&mut world, &mut server);
+    for text in ["one", "two", "three"] {
+        server.post(2, text);
+    }
+    settle(&mut world, &mut server);
+    world.disconnected();
+    server.restore(1);
+    connect(&mut world, &mut server);
+    assert_eq!(texts(&world, server.id), ["one"]);
+    assert_eq!(world.inbox.get(server.id).map(|entry| entry.rev()), Some(1));
+    // A conversation that is not in the backup goes.
+    world.disconnected();
+    server.epoch = Epoch::generate();
+    server.member = false;
+    connect(&mut world, &mut server);
+    assert!(world.inbox.get(server.id).is_none());
+    assert_eq!(world.timeline(server.id), TimelineState::Absent);
+}
+
+#[test]
+fn leaving_and_losing_a_conversation_drops_it() {
+    let mut server = Server::new();
+    let mut world = tab(&server);
+    connect(&mut world, &mut server);
+    send(&mut world, server.id, "never");
+    world.frame(ServerFrame::Gone { conversation: server.id }, at(0));
+    assert!(world.inbox.get(server.id).is_none());
+    assert_eq!(world.outbox.waiting(), 0);
+    assert!(world.take_changed().conversations.contains(&server.id));
+}
+
+#[test]
+fn a_refusal_is_shown_and_can_be_retried() {
+    let mut server = Server::new();
+    let mut world = tab(&server);
+    connect(&mut world, &mut server);
+    send(&mut world, server.id, "no");
+    world.take_requests();
+    let refusal = |code: Code| {
+        ServerFrame::Refused(Refusal {
+            nonce: Some("no".to_owned()),
+            in_reply_to: None,
+            code,
+            message: "No.".to_owned(),
+            retryable: code.retryable(),
+            retry_after_ms: None,
+        })
+    };
+    world.frame(refusal(Code::Forbidden), at(0));
+    let state = world.outbox.echoes(server.id)[0].state.clone();
+    assert_eq!(
+        state,
+        PendingState::Refused { code: Code::Forbidden, message: "No.".to_owned(), retryable: false }
+    );
+    world.retry(server.id, &"no".parse().unwrap(), "fresh".parse().unwrap(), at(0));
+    settle(&mut world, &mut server);
+    assert_eq!(texts(&world, server.id), ["no"]);
+}
+
+#[test]
+fn a_text_no_frame_can_carry_is_refused_here() {
+    let mut server = Server::new();
+    let mut world = tab(&server);
+    connect(&mut world, &mut server);
+    let text = "\u{1}x".repeat(limits::TEXT_CHARS / 2);
+    assert!(world.send(server.id, "n".parse().unwrap(), text.parse().unwrap(), at(0)));
+    assert!(world.take_requests().iter().any(|request| matches!(request, Request::Frame(_))));
+    let text = format!("x{}", "\u{1}".repeat(limits::TEXT_CHARS - 1));
+    let other = conversation_id(9);
+    assert!(world.send(other, "m".parse().unwrap(), text.parse().unwrap(), at(0)));
+    assert!(world.take_requests().iter().all(|request| !matches!(request, Request::Frame(_))));
+    assert!(matches!(
+        world.outbox.echoes(other)[0].state,
+        PendingState::Refused { code: Code::TooLarge, .. }
+    ));
+}
+
+#[test]
+fn marks_are_told_once_a_second() {
+    let mut server = Server::new();
+    for number in 0..9 {
+        server.post(2, &number.to_string());
+    }
+    let mut world = tab(&server);
+    connect(&mut world, &mut server);
+    let told = |world: &mut World| {
+        let reads = world.take_requests().into_iter().filter_map(|request| match request {
+            Request::Frame(ClientFrame::Read { seq, .. }) => Some(seq),
+            _ => None,
+        });
+        reads.collect::<Vec<_>>()
+    };
+    for seq in 1..=4 {
+        world.mark_read(server.id, seq, at(5_000 + seq));
+    }
+    assert_eq!(world.inbox.unread_total(), 5, "at once, and exact");
+    assert_eq!(told(&mut world), [1]);
+    assert_eq!(world.wake_at(), Some(6_001));
+    world.tick(at(6_001));
+    assert_eq!(told(&mut world), [4]);
+    world.mark_read(server.id, 2, at(9_000));
+    assert!(told(&mut world).is_empty());
+}
+
+#[test]
+fn a_mark_made_offline_is_told_later() {
+    let mut server = Server::new();
+    server.post(2, "one");
+    let mut world = tab(&server);
+    world.mark_read(server.id, 1, at(0));
+    assert_eq!(world.inbox.unread_total(), 0);
+    connect(&mut world, &mut server);
+    assert_eq!(server.read, 1);
+}
+
+#[test]
+fn a_message_is_shown_in_its_surroundings() {
+    let mut server = Server::new();
+    let world = &mut tab(&server);
+    for number in 1..=400 {
+        server.post(2, &number.to_string());
+    }
+    world.forget(server.id);
+    connect(world, &mut server);
+    world.show_around(server.id, 200);
+    settle(world, &mut server);
+    assert!(texts(world, server.id).contains(&"200".to_owned()));
+    world.show_around(server.id, 20);
+    settle(world, &mut server);
+    assert!(texts(world, server.id).contains(&"20".to_owned()));
+    send(world, server.id, "mine");
+    settle(world, &mut server);
+    assert_eq!(texts(world, server.id).last().map(String::as_str), Some("mine"));
+}
+
+#[test]
+fn timelines_are_bounded() {
+    let server = Server::new();
+    let mut world = tab(&server);
+    for number in 0..TIMELINES as u128 + 5 {
+        let id = conversation_id(100 + number);
+        world.know(conversation(100 + number, 0, 0, 0), Vec::new(), at(0));
+        world.open(id);
+    }
+    assert_eq!(world.timelines.len(), TIMELINES);
+    assert_eq!(world.timeline(server.id), TimelineState::Absent, "not looked at for longest");
+}
+
+#[test]
+fn a_conversation_never_heard_of_is_fetched() {
+    let mut server = Server::new();
+    let mut world = tab(&server);
+    world.forget(server.id);
+    connect(&mut world, &mut server);
+    assert!(world.inbox.get(server.id).is_some(), "it came in heads");
+    world.forget(server.id);
+    server.post(2, "hello");
+    settle(&mut world, &mut server);
+    assert_eq!(world.inbox.unread_total(), 1);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Send,
+    Theirs(usize),
+    /// My other tab writes.
+    Elsewhere,
+    Read,
+    /// Requests reach the server.
+    Up,
+    /// Some of the server's frames reach the tab.
+    Down(usize),
+    /// The next frame is lost, as a lost doorbell would lose it.
+    Lose,
+    Cut,
+    Connect,
+    Older,
+    Reset,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => Just(Step::Send),
+        3 => (1_usize..5).prop_map(Step::Theirs),
+        1 => Just(Step::Elsewhere),
+        2 => Just(Step::Read),
+        4 => Just(Step::Up),
+        6 => (1_usize..6).prop_map(Step::Down),
+        1 => Just(Step::Lose),
+        1 => Just(Step::Cut),
+        2 => Just(Step::Connect),
+        1 => Just(Step::Older),
+        1 => Just(Step::Reset),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Whatever is cut, lost or reset: each of my messages is stored once and in order, and in the end the page shows
+    /// exactly the log, and counts exactly what is unread.
+    #[test]
+    fn the_page_ends_as_the_log(steps in proptest::collection::vec(step(), 1..120)) {
+        let mut server = Server::new();
+        for number in 0..5 {
+            server.post(2, &format!("before {number}"));
+        }
+        let mut world = tab(&server);
+        let (mut connected, mut written, mut now) = (false, Vec::new(), 0);
+        let mut flight: Vec<ServerFrame> = Vec::new();
+        for step in steps {
+            now += 100;
+            match step {
+                Step::Send => {
+                    let text = format!("mine {}", written.len());
+                    let nonce = Uuid::from_u128(written.len() as u128).to_string();
+                    prop_assert!(world.send(server.id, nonce.parse().unwrap(), text.parse().unwrap(), at(now)));
+                    written.push(text);
+                }
+                Step::Theirs(count) => (0..count).for_each(|_| server.post(2, "theirs")),
+                Step::Elsewhere => server.post(ME, "elsewhere"),
+                Step::Read => {
+                    let head = world.inbox.get(server.id).unwrap().conversation().head_seq;
+                    world.mark_read(server.id, head, at(now));
+                }
+                Step::Up => {
+                    for request in world.take_requests() {
+                        server.perform(request, &mut world, at(now));
+                    }
+                    flight.extend(server.sent());
+                }
+                Step::Down(count) => {
+                    flight.extend(server.sent());
+                    for frame in flight.drain(..count.min(flight.len())) {
+                        world.frame(frame, at(now));
+                    }
+                }
+                Step::Lose => {
+                    flight.extend(server.sent());
+                    if matches!(flight.first(), Some(ServerFrame::Event { .. })) {
+                        flight.remove(0);
+                    }
+                }
+                Step::Cut => {
+                    world.disconnected();
+                    // Frames on their way up are lost with the connection, questions over HTTP are not.
+                    let requests = world.take_requests();
+                    for request in requests {
+                        if !matches!(request, Request::Frame(_)) {
+                            server.perform(request, &mut world, at(now));
+                        }
+                    }
+                    server.listen(false);
+                    flight.clear();
+                    connected = false;
+                }
+                Step::Connect if !connected => {
+                    let hello = world.hello();
+                    flight.extend(server.answer(hello));
+                    server.listen(true);
+                    connected = true;
+                }
+                Step::Connect => {}
+                Step::Older => world.show_older(server.id),
+                Step::Reset if connected => {
+                    flight.push(ServerFrame::Reset { conversation: server.id, reason: String::new() });
+                }
+                Step::Reset => {}
+            }
+            world.tick(at(now));
+            if let TimelineState::Ready(window) = world.timeline(server.id) {
+                let keys: HashSet<_> = window.rows.iter().map(Row::key).collect();
+                prop_assert_eq!(keys.len(), window.rows.len(), "a row twice");
+            }
+        }
+        if connected {
+            world.disconnected();
+            server.listen(false);
+        }
+        connect(&mut world, &mut server);
+        prop_assert!(world.is_complete());
+        let log = server.texts();
+        let mine: Vec<_> = log.iter().filter(|text| text.starts_with("mine")).cloned().collect();
+        prop_assert_eq!(mine, written);
+        prop_assert_eq!(world.outbox.waiting(), 0);
+        world.show_newest(server.id);
+        settle(&mut world, &mut server);
+        let shown = texts(&world, server.id);
+        prop_assert!(log.ends_with(&shown), "{:?} is not the end of {:?}", shown, log);
+        prop_assert!(!shown.is_empty());
+        let entry = world.inbox.get(server.id).unwrap();
+        prop_assert!(!entry.is_estimated());
+        prop_assert_eq!(entry.conversation(), &server.object());
+    }
+}

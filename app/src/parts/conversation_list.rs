@@ -1,0 +1,90 @@
+//! The left column: all my conversations, newest activity first.
+
+use crate::live::Live;
+use crate::names;
+use crate::parts::avatar::Avatar;
+use crate::parts::conversation_row::ConversationRow;
+use crate::parts::icon::{Icon, Picture};
+use crate::words::{say, use_words};
+use leptos::prelude::*;
+use protocol::ConversationId;
+
+/// Id of the filter field, which the keyboard jumps to.
+pub const FILTER: &str = "filter";
+
+/// The column.
+#[component]
+pub fn ConversationList(
+    /// The one that is open.
+    current: Signal<Option<ConversationId>>,
+) -> impl IntoView {
+    let (live, words) = (expect_context::<Live>(), use_words());
+    let (filter, set_filter) = signal(String::new());
+    let order = live.order();
+    let shown = Memo::new(move |_| {
+        let wanted = filter.with(|filter| filter.trim().to_lowercase());
+        let mut ids = order.get();
+        if !wanted.is_empty() {
+            ids.retain(|id| {
+                live.conversation(*id).with(|one| {
+                    one.as_ref().is_some_and(|one| {
+                        names::of_conversation(live, words, one).to_lowercase().contains(&wanted)
+                    })
+                })
+            });
+        }
+        ids
+    });
+    let none_at_all = move || order.with(Vec::is_empty);
+    let my_name = live.my_name();
+    view! {
+        <div class="conversation-list">
+            <div class="list-head">
+                <h1 class="list-title visually-hidden">{say!(words, conversations)}</h1>
+                <span class="brand">{say!(words, brand)}</span>
+                <a class="icon-button" href="/new" aria-label=say!(words, new_conversation) title=say!(words, new_conversation)>
+                    <Picture icon=Icon::Plus />
+                </a>
+            </div>
+            <div class="list-filter with-script" role="search" aria-label=say!(words, filter)>
+                <Picture icon=Icon::Search />
+                <input
+                    id=FILTER
+                    type="search"
+                    autocomplete="off"
+                    placeholder=say!(words, filter)
+                    aria-label=say!(words, filter)
+                    aria-keyshortcuts="Control+K"
+                    on:input=move |event| set_filter.set(event_target_value(&event))
+                />
+                <kbd aria-hidden="true">"Ctrl K"</kbd>
+            </div>
+            <nav class="list-rows" aria-label=say!(words, conversations)>
+                <ul>
+                    <For each=move || shown.get() key=|id| *id let:id>
+                        <ConversationRow id=id current=current />
+                    </For>
+                </ul>
+                <Show when=move || shown.with(Vec::is_empty) && !none_at_all()>
+                    <p class="list-none">{say!(words, filter_none)}</p>
+                </Show>
+                <Show when=none_at_all>
+                    <div class="empty">
+                        <Picture icon=Icon::Bubbles />
+                        <p class="empty-title">{say!(words, list_empty_title)}</p>
+                        <p>{say!(words, list_empty)}</p>
+                        <a class="button" href="/new">{say!(words, list_empty_action)}</a>
+                    </div>
+                </Show>
+            </nav>
+            <div class="list-foot">
+                <Avatar id=live.me().uuid() name=my_name size="small" />
+                <span class="list-me" dir="auto">{move || my_name.get()}</span>
+                <a class="icon-button" href="/settings" rel="external" aria-label=say!(words, settings) title=say!(words, settings)>
+                    <Picture icon=Icon::Gear />
+                </a>
+            </div>
+        </div>
+    }
+    .into_any()
+}
