@@ -29,7 +29,7 @@ impl FromStr for StoreUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.strip_prefix("sqlite://") {
             Some(path) if !path.is_empty() => Ok(Self::Sqlite(Some(path.into()))),
-            _ => Err("accepts sqlite://PATH in this version".to_owned()),
+            _ => Err("accepts `sqlite://PATH` in this version".to_owned()),
         }
     }
 }
@@ -47,7 +47,7 @@ impl FromStr for BusUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "channel" => Ok(Self::Channel),
-            _ => Err("accepts channel in this version".to_owned()),
+            _ => Err("accepts `channel` in this version".to_owned()),
         }
     }
 }
@@ -69,7 +69,7 @@ impl FromStr for Registration {
         match text {
             "open" => Ok(Self::Open),
             "closed" => Ok(Self::Closed),
-            _ => Err("accepts open or closed in this version".to_owned()),
+            _ => Err("accepts `open` or `closed` in this version".to_owned()),
         }
     }
 }

@@ -25,9 +25,9 @@ pub const TITLE_CHARS: usize = 100;
 /// Longest nonce, in Unicode scalar values.
 pub const NONCE_CHARS: usize = 64;
 /// Frames a socket may send at once; beyond it they come too fast.
-pub const FRAMES_BURST: u32 = 1_000;
+pub const FRAMES_BURST: u32 = 2_000;
 /// Frames a socket may send each second in the long run. More are refused as `rate_limited` and stored nothing.
-pub const FRAMES_PER_SECOND: u32 = 400;
+pub const FRAMES_PER_SECOND: u32 = 1_000;
 /// Milliseconds between a client's pings. A socket silent for two and a half beats is closed.
 pub const HEARTBEAT_MS: u32 = 25_000;
 /// Milliseconds a new socket has for its `hello`.

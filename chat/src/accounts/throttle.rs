@@ -24,6 +24,8 @@ const ACCOUNT_LONGEST: Duration = Duration::from_secs(4);
 const ADDRESS_AT_ONCE: usize = 2;
 /// Tries that may be waiting or looked at; beyond it they are refused as too many.
 const WAITING: usize = 2_000;
+/// Longest a try waits for its turns; then it is refused. Well within the time a request has.
+const LONGEST: Duration = Duration::from_secs(15);
 /// Names and addresses remembered at once. When full, those whose time is over go; if that frees nothing, all go:
 /// the buckets of the limiter still slow them.
 const MOST: usize = 10_000;
@@ -160,15 +162,19 @@ impl Throttle {
             return Err(Error::RateLimited { retry_after: ACCOUNT_LONGEST });
         };
         self.refuse(&network)?;
+        let turns = tokio::time::timeout(LONGEST, self.turns(username, network)).await;
+        let Ok(_turns) = turns else { return Err(Error::RateLimited { retry_after: ACCOUNT_LONGEST }) };
+        // Those before it may have failed meanwhile.
+        self.refuse(&network)?;
+        Ok(Try { throttle: self, username: username.to_owned(), network, _turns, _place: place })
+    }
+
+    async fn turns(&self, username: &str, network: IpAddr) -> (Turn<'_, (IpAddr, String)>, Turn<'_, IpAddr>) {
         let pair = self.pairs.take((network, username.to_owned())).await;
         if let Some(wait) = self.accounts.wait(&username.to_owned()) {
             tokio::time::sleep(wait.min(ACCOUNT_LONGEST)).await;
         }
-        let turn = self.networks.take(network).await;
-        // Those before it may have failed meanwhile.
-        self.refuse(&network)?;
-        let username = username.to_owned();
-        Ok(Try { throttle: self, username, network, _turns: (pair, turn), _place: place })
+        (pair, self.networks.take(network).await)
     }
 
     fn refuse(&self, network: &IpAddr) -> Result<(), Error> {
