@@ -16,17 +16,12 @@ use protocol::{ConversationId, SessionId, UserId};
 #[cfg(feature = "ssr")]
 #[derive(Clone, Debug)]
 pub struct Edge {
-    /// Whether the browser came over https (by the public URL): decides the cookie's name and `Secure`.
-    pub secure: bool,
+    /// The session's cookie, as it is named and kept on this server.
+    pub cookies: crate::cookie::Cookies,
     /// Who is at the other end, for slowing down guesses of passwords.
     pub peer: std::net::IpAddr,
     /// What the device calls itself: its `User-Agent`.
     pub device: String,
-}
-
-/// Name of the session's cookie. Over https its prefix makes the browser insist on `Secure`, `Path=/` and no domain.
-pub fn cookie_name(secure: bool) -> &'static str {
-    if secure { "__Host-confab" } else { "confab" }
 }
 
 /// Where to go after signing in: only a path of this site, anything else is `/`. A second slash or a backslash
@@ -43,7 +38,8 @@ pub fn same_site(next: &str) -> &str {
 mod edge {
     //! Who asks, and how a form is answered.
 
-    use super::{Edge, cookie_name};
+    use super::Edge;
+    use crate::cookie::Cookies;
     use axum::Extension;
     use chat::{Chat, Error, Identity};
     use http::{HeaderValue, StatusCode, header};
@@ -53,14 +49,11 @@ mod edge {
     use protocol::ConversationId;
     use std::net::{IpAddr, Ipv4Addr};
 
-    /// Seconds in a year: how long a browser keeps the session. The server may end it earlier.
-    const YEAR_S: u32 = 31_536_000;
-
     /// The `Chat` of the context, and what is known about the request.
     pub(super) fn chat() -> Result<(Chat, Edge), Error> {
         let chat = use_context::<Chat>().ok_or(Error::Internal)?;
         let edge = use_context::<Edge>().unwrap_or(Edge {
-            secure: false,
+            cookies: Cookies::new(false),
             peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             device: String::new(),
         });
@@ -113,16 +106,11 @@ mod edge {
 
     /// Puts the session into the browser, or with an empty token takes it out.
     pub(super) fn set_session(edge: &Edge, token: &str) {
-        let age = if token.is_empty() { 0 } else { YEAR_S };
-        let secure = if edge.secure { "; Secure" } else { "" };
-        let cookie = format!(
-            "{}={token}; HttpOnly; SameSite=Lax; Path=/; Max-Age={age}{secure}",
-            cookie_name(edge.secure)
-        );
-        match HeaderValue::from_str(&cookie) {
-            Ok(cookie) => expect_context::<ResponseOptions>().append_header(header::SET_COOKIE, cookie),
+        let cookie = if token.is_empty() { edge.cookies.clear() } else { edge.cookies.set(token) };
+        match cookie {
+            Some(cookie) => expect_context::<ResponseOptions>().append_header(header::SET_COOKIE, cookie),
             // Tokens are letters and digits; a cookie that could not be set leaves the person signed out.
-            Err(_) => see("/sign-in?error=internal"),
+            None => see("/sign-in?error=internal"),
         }
     }
 }

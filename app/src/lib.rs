@@ -12,6 +12,8 @@ pub mod api;
 pub mod app;
 pub mod boot;
 pub mod clock;
+#[cfg(feature = "ssr")]
+pub mod cookie;
 pub mod forms;
 pub mod inbox;
 pub mod live;

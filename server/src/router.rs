@@ -7,8 +7,9 @@ use crate::assets::{self, Site};
 use crate::gateway::{self, Sockets};
 use crate::origin::PublicUrl;
 use crate::problem::{self, Failure, not_found};
-use crate::session::{self, Cookies};
+use crate::session;
 use crate::{health, log, pages, rest, security};
+use app::cookie::Cookies;
 use app::forms;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
@@ -121,7 +122,7 @@ async fn server_function(
     if get_server_fn_service(request.uri().path(), request.method().clone()).is_none() {
         return not_found().await.into_response();
     }
-    let about = forms::Edge { secure: edge.secure(), peer: peer.ip(), device: rest::device(&headers) };
+    let about = forms::Edge { cookies: edge.cookies, peer: peer.ip(), device: rest::device(&headers) };
     let context = move || {
         provide_context(edge.chat.clone());
         provide_context(about.clone());

@@ -3,15 +3,14 @@
 
 use crate::problem::Failure;
 use crate::router::Edge;
+use app::cookie::Cookies;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 /// Session tokens are far shorter; more is not looked up.
 const TOKEN_BYTES: usize = 256;
-/// A year, which browsers cut to what they allow. The server may end the session earlier.
-const MAX_AGE: u32 = 365 * 24 * 60 * 60;
 
 /// What a request shows to say who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,52 +21,15 @@ pub enum Credential<'a> {
     Bearer(&'a str),
 }
 
-/// The session cookie of this server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cookies {
-    secure: bool,
-}
-
-impl Cookies {
-    /// For https, or for plain http.
-    pub const fn new(secure: bool) -> Self {
-        Self { secure }
+/// The credential of a request. A program that names its token is not asked for cookies too.
+pub fn credential(cookies: Cookies, headers: &HeaderMap) -> Option<Credential<'_>> {
+    if let Some(authorization) = headers.get(header::AUTHORIZATION) {
+        let (scheme, token) = authorization.to_str().ok()?.split_once(' ')?;
+        let token = token.trim();
+        return (scheme.eq_ignore_ascii_case("bearer") && plausible(token))
+            .then_some(Credential::Bearer(token));
     }
-
-    /// The cookie's name. The prefix makes browsers refuse it from anywhere but this very host over https.
-    pub const fn name(self) -> &'static str {
-        if self.secure { "__Host-confab" } else { "confab" }
-    }
-
-    /// The credential of a request. A program that names its token is not asked for cookies too.
-    pub fn credential(self, headers: &HeaderMap) -> Option<Credential<'_>> {
-        if let Some(authorization) = headers.get(header::AUTHORIZATION) {
-            let (scheme, token) = authorization.to_str().ok()?.split_once(' ')?;
-            let token = token.trim();
-            return (scheme.eq_ignore_ascii_case("bearer") && plausible(token))
-                .then_some(Credential::Bearer(token));
-        }
-        cookie(headers, self.name()).filter(|token| plausible(token)).map(Credential::Cookie)
-    }
-
-    /// `Set-Cookie` of a session that begins.
-    pub fn set(self, token: &str) -> Option<HeaderValue> {
-        self.header(token, MAX_AGE)
-    }
-
-    /// `Set-Cookie` of a session that ended.
-    pub fn clear(self) -> Option<HeaderValue> {
-        self.header("", 0)
-    }
-
-    fn header(self, token: &str, max_age: u32) -> Option<HeaderValue> {
-        let secure = if self.secure { "; Secure" } else { "" };
-        let text =
-            format!("{}={token}; HttpOnly; SameSite=Lax; Path=/; Max-Age={max_age}{secure}", self.name());
-        let mut value = HeaderValue::try_from(text).ok()?;
-        value.set_sensitive(true);
-        Some(value)
-    }
+    cookie(headers, cookies.name()).filter(|token| plausible(token)).map(Credential::Cookie)
 }
 
 fn plausible(token: &str) -> bool {
@@ -88,7 +50,7 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// Looks the credential up and leaves the identity in the request's extensions.
 pub async fn resolve(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     if let Some(Credential::Cookie(token) | Credential::Bearer(token)) =
-        edge.cookies.credential(request.headers())
+        credential(edge.cookies, request.headers())
     {
         match edge.chat.authenticate(token).await {
             Ok(Some(who)) => {
@@ -105,6 +67,7 @@ pub async fn resolve(State(edge): State<Edge>, mut request: Request, next: Next)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     fn headers(pairs: &[(header::HeaderName, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -121,34 +84,26 @@ mod tests {
             ["confab=t", "a=b; confab=t", "a=b;confab=t;c=d", "xconfab=no; confab=t", "confab=t; confab=u"]
         {
             assert_eq!(
-                plain.credential(&headers(&[(header::COOKIE, text)])),
+                credential(plain, &headers(&[(header::COOKIE, text)])),
                 Some(Credential::Cookie("t")),
                 "{text}"
             );
         }
         for text in ["", "confab", "confab=", "Confab=t", "__Host-confab=t"] {
-            assert_eq!(plain.credential(&headers(&[(header::COOKIE, text)])), None, "{text}");
+            assert_eq!(credential(plain, &headers(&[(header::COOKIE, text)])), None, "{text}");
         }
         let host = headers(&[(header::COOKIE, "a=b"), (header::COOKIE, "__Host-confab=t")]);
-        assert_eq!(Cookies::new(true).credential(&host), Some(Credential::Cookie("t")));
+        assert_eq!(credential(Cookies::new(true), &host), Some(Credential::Cookie("t")));
     }
 
     #[test]
     fn a_bearer_token_stands_alone() {
         let cookies = Cookies::new(false);
         let both = headers(&[(header::AUTHORIZATION, "bearer t"), (header::COOKIE, "confab=c")]);
-        assert_eq!(cookies.credential(&both), Some(Credential::Bearer("t")));
+        assert_eq!(credential(cookies, &both), Some(Credential::Bearer("t")));
         for text in ["Basic t", "Bearer", "Bearer ", "t"] {
             let wrong = headers(&[(header::AUTHORIZATION, text), (header::COOKIE, "confab=c")]);
-            assert_eq!(cookies.credential(&wrong), None, "{text}");
+            assert_eq!(credential(cookies, &wrong), None, "{text}");
         }
-    }
-
-    #[test]
-    fn the_cookie_is_kept_from_scripts_and_other_sites() {
-        let set = |secure| Cookies::new(secure).set("t").unwrap().to_str().unwrap().to_owned();
-        assert_eq!(set(false), "confab=t; HttpOnly; SameSite=Lax; Path=/; Max-Age=31536000");
-        assert_eq!(set(true), "__Host-confab=t; HttpOnly; SameSite=Lax; Path=/; Max-Age=31536000; Secure");
-        assert!(Cookies::new(false).clear().unwrap().to_str().unwrap().contains("confab=; "));
     }
 }

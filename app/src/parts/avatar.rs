@@ -4,12 +4,14 @@ use leptos::prelude::*;
 use uuid::Uuid;
 
 /// Hues in `style/tokens.css`.
-const HUES: u8 = 12;
+const HUES: u32 = 12;
 
 /// The class that gives a person or a group its colour, the same in every browser.
 pub fn hue(id: Uuid) -> String {
-    // The first bytes of a UUIDv7 are time, so people who joined together would share a hue; the last are random.
-    let sum = id.as_bytes()[8..].iter().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(*byte));
+    // FNV-1a, because it is short and spreads. The first bytes of a UUIDv7 are time; the last are random.
+    let sum = id.as_bytes()[8..]
+        .iter()
+        .fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
     format!("hue-{}", sum % HUES)
 }
 

@@ -1,6 +1,7 @@
 //! One conversation in the list.
 
 use crate::clock::Clock;
+use crate::i18n::Locale;
 use crate::live::Live;
 use crate::names;
 use crate::parts::avatar::Avatar;
@@ -49,7 +50,10 @@ pub fn ConversationRow(
                         view! { <time datetime=at.to_string()>{clock.brief(at)}</time> }
                     }))}
                 </span>
-                <span class="row-preview" dir="auto">{move || line.get()}</span>
+                <span class="row-preview">
+                    {move || line.get().0.map(|by| view! { <span class="row-by" dir="auto">{by}</span> " " })}
+                    <span class="row-text" dir="auto">{move || line.get().1}</span>
+                </span>
                 {move || match unread.get() {
                     0 => None,
                     n => Some(view! {
@@ -64,24 +68,25 @@ pub fn ConversationRow(
     .into_any()
 }
 
-/// The last message in one line: "You: …", in groups "Ada: …".
-fn preview(live: Live, words: crate::i18n::Locale, conversation: &Conversation) -> String {
+/// The last message in one line: "You: …", in groups "Ada: …". Who and what apart, because each has its own direction
+/// and only the second is cut.
+fn preview(live: Live, words: Locale, conversation: &Conversation) -> (Option<String>, String) {
     let Some(message) = &conversation.last_message else {
-        return say!(words, preview_empty).to_owned();
+        return (None, say!(words, preview_empty).to_owned());
     };
-    let text = one_line(words, message);
-    if message.sender == live.me() {
-        say!(words, preview_you, text = text)
+    let by = if message.sender == live.me() {
+        Some(say!(words, preview_you).to_owned())
     } else if conversation.kind == Kind::Group {
         let name = names::of_person(live, words, message.sender);
         let first = name.split_whitespace().next().unwrap_or(&name).to_owned();
-        say!(words, preview_by, name = first, text = text)
+        Some(say!(words, preview_by, name = first))
     } else {
-        text
-    }
+        None
+    };
+    (by, one_line(words, message))
 }
 
-fn one_line(words: crate::i18n::Locale, message: &Message) -> String {
+fn one_line(words: Locale, message: &Message) -> String {
     match &message.body {
         Body::Text { text } => {
             let start: String = text.as_str().trim_start().chars().take(PREVIEW_CHARS).collect();

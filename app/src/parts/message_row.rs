@@ -148,7 +148,7 @@ fn Meta(id: ConversationId, row: Memo<Row>, mine: bool) -> impl IntoView {
         .flatten()
     };
     view! {
-        <span class="meta" dir="ltr">
+        <span class="meta">
             {move || edited.get().then(|| view! { <span>{say!(words, edited)}</span> })}
             <time datetime=move || at.get().to_string() title=move || clock.exact(at.get())>
                 {move || clock.time(at.get())}

@@ -5,7 +5,7 @@ use crate::listener::Connection;
 use crate::origin;
 use crate::problem::Failure;
 use crate::router::Edge;
-use crate::session::Credential;
+use crate::session::{Credential, credential};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -82,7 +82,7 @@ async fn identity(edge: &Edge, query: Option<&str>, headers: &HeaderMap) -> Resu
     let found = if let Some(ticket) = ticket {
         edge.chat.redeem(ticket).await?
     } else {
-        match edge.cookies.credential(headers) {
+        match credential(edge.cookies, headers) {
             // Before the session is looked up: another site's page does not even touch it.
             Some(Credential::Cookie(_)) if !origin::is_ours(headers, edge.public_url.as_ref()) => {
                 return Err(Error::Forbidden("This connection came from another site.").into());
