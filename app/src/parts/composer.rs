@@ -5,7 +5,6 @@ use crate::live::Live;
 use crate::names;
 use crate::parts::icon::{Icon, Picture};
 use crate::parts::scroll::{Place, Scroll};
-use crate::timeline::TimelineState;
 use crate::words::{say, use_words};
 use leptos::html;
 use leptos::prelude::*;
@@ -52,18 +51,15 @@ pub fn Composer(
         let text = field.value();
         // The limits of a message are its own; a text that breaks them stays in the field, and the count says why.
         let Ok(text) = Text::try_from(text.trim_end().trim_start_matches('\n').to_owned()) else { return };
+        // Where too many wait to be sent already, it stays in the field.
+        if !live.send(id, text) {
+            return;
+        }
         field.set_value("");
         length.set(0);
         draft.write("");
         // The button took the focus; the next message is written in the field.
         let _ = field.focus();
-        let at_head = live
-            .timeline(id)
-            .with_untracked(|state| matches!(state, TimelineState::Ready(window) if window.at_head));
-        if !at_head {
-            live.show_newest(id);
-        }
-        live.send(id, text);
         scroll.go(Place::End);
     };
     let on_key = move |event: KeyboardEvent| {
