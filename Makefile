@@ -18,8 +18,9 @@ test: ## format, lints, Rust tests, page tests in Chromium; the last line is the
 dev: ## rebuild and restart on every change (ARGS: options of `confab serve`)
 	@scripts/dev $(ARGS)
 
-demo: ## fill the running server with a believable team (ARGS: options of `harness demo`)
-	@source scripts/env && cargo run --release -p harness -- demo --url http://127.0.0.1:3000 $(ARGS)
+URL ?= http://127.0.0.1:3000
+demo: ## fill the server running at URL with a believable team (ARGS: options of `harness demo`)
+	@scripts/tools build && source scripts/env && cargo run --release -p harness -- demo --url $(URL) $(ARGS)
 
 screenshot: ## take the pictures of the README from the running product
 	@scripts/screenshot $(ARGS)

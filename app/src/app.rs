@@ -13,6 +13,7 @@ use crate::pages::settings::Settings;
 use crate::pages::sign_in::SignIn;
 use crate::parts::frame::Frame;
 use crate::words::locale_of;
+use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, provide_meta_context};
 use leptos_router::components::{ParentRoute, Route, Router, Routes};
@@ -41,12 +42,23 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="icon" type="image/svg+xml" href=format!("{files}/favicon.svg") />
                 <HydrationScripts options=options />
                 <MetaTags />
+                {cfg!(debug_assertions).then(|| reload_when_changed(&files))}
             </head>
             <body>
                 <App />
             </body>
         </html>
     }
+}
+
+/// Developer builds only: the page's files live under a hash of their content, so when they are no longer there, a
+/// newer page is.
+fn reload_when_changed(files: &str) -> impl IntoView {
+    let script = format!(
+        "setInterval(() => fetch('{files}/confab.css', {{ method: 'HEAD', cache: 'no-store' }})\
+         .then((answer) => {{ if (answer.status === 404) location.reload() }}, () => {{}}), 1000)"
+    );
+    view! { <script nonce=use_nonce()>{script}</script> }
 }
 
 /// What the page starts from; on the server from the request's context, in the browser from the page.

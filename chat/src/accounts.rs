@@ -95,7 +95,9 @@ impl Chat {
     /// Opens a session. An unknown name and a wrong password get the same answer after the same work.
     pub async fn sign_in(&self, asked: SignIn, device: &str, address: IpAddr) -> Result<SignedIn> {
         let username = asked.username.trim().to_ascii_lowercase();
-        let attempt = self.inner.throttle.admit(&username, address).await?;
+        // What cannot be a name is one name to the throttle, so that its memory cannot be filled with them.
+        let name = if check_username(&username).is_none() { username.as_str() } else { "" };
+        let attempt = self.inner.throttle.admit(name, address).await?;
         let found = self.inner.stores.accounts.credentials(&username).await?;
         let (id, password) = match found {
             Some((id, password)) => (Some(id), Some(password)),
@@ -106,6 +108,7 @@ impl Chat {
             attempt.failed();
             return Err(Error::Unauthorized);
         };
+        attempt.succeeded();
         let (token, token_hash) = token::draw();
         self.inner.stores.accounts.create_session(new_session(id, token_hash, device)).await?;
         Ok(SignedIn { user: self.user(id).await?, token })
@@ -117,7 +120,8 @@ impl Chat {
         let Some(found) = self.inner.stores.accounts.session_by_token(&hash).await? else { return Ok(None) };
         let now = now();
         if now.millis() - found.last_used_at.millis() > TOUCH_EVERY_MS {
-            self.inner.stores.accounts.touch_session(found.id, now).await?;
+            let accounts = self.inner.stores.accounts.clone();
+            self.note("the use of a session", async move { accounts.touch_session(found.id, now).await });
         }
         Ok(Some(Identity { user: found.account, session: found.id }))
     }

@@ -5,7 +5,7 @@ use protocol::{Code, FieldError, Problem, Refusal};
 use std::fmt;
 use std::time::Duration;
 
-/// Why a request was refused. Every variant promises that nothing was stored.
+/// Why a request was refused. Every variant but [`Internal`](Error::Internal) promises that nothing was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
     /// Nobody is signed in, or the name and password do not fit.
@@ -34,7 +34,7 @@ pub enum Error {
         /// Wait this long.
         retry_after: Duration,
     },
-    /// A fault of ours; logged where it happened.
+    /// A fault of ours, logged where it happened; whether anything was stored is not known.
     Internal,
 }
 
@@ -81,7 +81,7 @@ impl Error {
             Self::IdempotencyConflict => "This nonce was used before for something else.".to_owned(),
             Self::RateLimited { .. } => "That was too often. Wait a little.".to_owned(),
             Self::Unavailable { .. } => "The server cannot do this right now. Nothing was stored.".to_owned(),
-            Self::Internal => "The server failed. Nothing was stored.".to_owned(),
+            Self::Internal => "The server failed. It may have been carried out, or not.".to_owned(),
         }
     }
 

@@ -42,6 +42,8 @@ impl Chat {
         let standing = self.standing(who, id).await?;
         let limit = limit.clamp(1, limits::PAGE);
         let mut messages = self.inner.stores.messages.page(id, standing.joined_seq, span, limit).await?;
+        // What was posted after the look at the membership comes as an event, to those who are still members.
+        messages.retain(|message| message.seq <= standing.head_seq);
         messages.iter_mut().for_each(|message| for_reader(message, who.user));
         Ok(Messages { messages, head_seq: standing.head_seq, head_rev: standing.head_rev })
     }
@@ -106,7 +108,9 @@ impl Chat {
         let floor = conversation.read_seq;
         let messages = &self.inner.stores.messages;
         let mut page = messages.page(conversation.id, floor, Span::Newest, limits::UNREAD_MESSAGES).await?;
-        page.retain(|message| message.sender != who.user && !message.recalled);
+        page.retain(|message| {
+            message.seq <= conversation.head_seq && message.sender != who.user && !message.recalled
+        });
         page.iter_mut().for_each(|message| for_reader(message, who.user));
         let unread = Unread {
             conversation: conversation.id,

@@ -35,7 +35,7 @@ use protocol::ServerFrame;
 use protocol::frame::close;
 use protocol::rest::Readiness;
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
@@ -59,9 +59,11 @@ struct Inner {
     tickets: accounts::Tickets,
     /// Small writes nobody waits for; awaited at the end.
     tasks: TaskTracker,
+    /// Whose turn it is among them.
+    notes: Arc<Semaphore>,
     /// The writer and the delivery, until they are shut down.
     running: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
-    /// Holds the data folder's lock as long as this lives.
+    /// Holds the store's lock as long as this lives.
     _lock: std::fs::File,
 }
 
@@ -92,6 +94,22 @@ impl Chat {
         let bus = if self.inner.writer.is_open() { "ok" } else { "closed" }.to_owned();
         let ready = store == "ok" && bus == "ok";
         Readiness { ready, dependencies: [("store".to_owned(), store), ("bus".to_owned(), bus)].into() }
+    }
+
+    /// Writes something that is nice to know, with nobody waiting. One at a time, and not at all while one is being
+    /// written: thousands of people who leave or come back at once must not stand in line before the messages.
+    pub(crate) fn note(
+        &self,
+        what: &'static str,
+        write: impl Future<Output = Result<(), store::StoreError>> + Send + 'static,
+    ) {
+        let Ok(turn) = self.inner.notes.clone().try_acquire_owned() else { return };
+        self.inner.tasks.spawn(async move {
+            if let Err(error) = write.await {
+                tracing::debug!(store.error = %error, what, "not noted");
+            }
+            drop(turn);
+        });
     }
 
     /// Ends: what is queued is committed and told, then everything is closed. Requests that come later are refused

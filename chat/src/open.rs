@@ -13,7 +13,7 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 
 /// Why the parts could not be started, as one sentence.
@@ -28,39 +28,38 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// Creates the data folder, for its owner's eyes only, and locks it: two servers must not write one file.
-fn claim(data: &Path) -> Result<File, OpenError> {
-    let failed =
-        |error: std::io::Error| OpenError(format!("data: cannot use the folder {}: {error}", data.display()));
-    DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)?;
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(data.join("confab.lock"))
-        .map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => {
-            Err(OpenError(format!("data: another confab is using the folder {}", data.display())))
-        }
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
+/// Creates the data folder, for its owner's eyes only.
+fn make_folder(data: &Path) -> Result<(), OpenError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .map_err(|error| OpenError(format!("data: cannot use the folder {}: {error}", data.display())))
 }
 
-/// The file of a store URL. Created here, so that it is its owner's alone from its first byte.
-fn store_file(settings: &Settings) -> Result<PathBuf, OpenError> {
+/// Creates or opens a file that is its owner's alone from its first byte.
+fn own_file(file: &Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file)
+}
+
+/// Opens the store's file for this process alone: the lock stands beside it, whatever folder it is in, because two
+/// servers must not write one database.
+fn claim(settings: &Settings) -> Result<(PathBuf, File), OpenError> {
     let StoreUrl::Sqlite(file) = &settings.store;
     let file = file.clone().unwrap_or_else(|| settings.data.join("confab.db"));
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&file)
-        .map_err(|error| OpenError(format!("store: cannot open {}: {error}", file.display())))?;
-    Ok(file)
+    let failed = |error: std::io::Error| OpenError(format!("store: cannot open {}: {error}", file.display()));
+    let mut beside = file.clone().into_os_string();
+    beside.push(".lock");
+    let lock = own_file(Path::new(&beside)).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(OpenError(format!("store: another confab is using {}", file.display())));
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    own_file(&file).map_err(failed)?;
+    Ok((file, lock))
 }
 
 impl Chat {
@@ -69,8 +68,8 @@ impl Chat {
     /// # Errors
     /// A sentence that names the setting: a folder that cannot be used or is in use, a store that cannot be opened.
     pub async fn open(settings: Settings) -> Result<Self, OpenError> {
-        let lock = claim(&settings.data)?;
-        let file = store_file(&settings)?;
+        make_folder(&settings.data)?;
+        let (file, lock) = claim(&settings)?;
         let stores: Stores =
             Sqlite::open(&file).await.map_err(|error| OpenError(format!("store: {error}")))?;
         let BusUrl::Channel = settings.bus;
@@ -93,6 +92,7 @@ impl Chat {
                 throttle: Throttle::new(),
                 tickets: Tickets::default(),
                 tasks: TaskTracker::new(),
+                notes: Arc::new(Semaphore::new(1)),
                 running: Mutex::new(Some((writer, delivery))),
                 _lock: lock,
             }),

@@ -151,7 +151,10 @@ impl Persist {
                 for ((post, reply), outcome) in batch.posts.into_iter().zip(batch.replies).zip(found) {
                     match outcome {
                         Some(PostOutcome::Duplicate(message)) => {
-                            self.ring_again(&message).await;
+                            // An older message of the same nonce was announced when it was stored.
+                            if message.id == post.id {
+                                self.ring_again(&message).await;
+                            }
                             reply.answer(&post, Ok((message, true)));
                         }
                         Some(_) => reply.answer(&post, Err(Error::IdempotencyConflict)),

@@ -178,7 +178,7 @@ async fn a_data_folder_serves_one_chat_at_a_time_and_keeps_what_it_got() {
     scene.say(ada, id, "hello").await;
     let epoch = scene.chat.conversations(ada).await.unwrap().epoch;
     let error = Chat::open(settings(&scene.folder)).await.err().expect("opened twice").to_string();
-    assert!(error.starts_with("data: another confab"), "{error}");
+    assert!(error.starts_with("store: another confab"), "{error}");
 
     scene.chat.shutdown().await;
     assert!(matches!(scene.chat.post(ada, id, message("late")).await, Err(Error::Unavailable { .. })));

@@ -20,7 +20,7 @@ use axum::routing::{any, get, post};
 use chat::Chat;
 use leptos::prelude::provide_context;
 use leptos::server_fn::axum::get_server_fn_service;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceBuilder;
@@ -59,6 +59,17 @@ impl Edge {
             sockets: Sockets::new(),
             site: Arc::new(Site::embedded()),
         }
+    }
+
+    /// The address that guesses of passwords are counted under. The server itself speaks plain HTTP: under an https
+    /// address a peer of this machine or a private network is a proxy, which everybody comes through, and its
+    /// address says nothing (the unspecified one). A forwarded address is whatever a client writes there.
+    pub fn whose(&self, peer: IpAddr) -> IpAddr {
+        let near = match peer.to_canonical() {
+            IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
+            IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
+        };
+        if near && self.secure() { Ipv4Addr::UNSPECIFIED.into() } else { peer }
     }
 
     fn secure(&self) -> bool {
@@ -122,7 +133,8 @@ async fn server_function(
     if get_server_fn_service(request.uri().path(), request.method().clone()).is_none() {
         return not_found().await.into_response();
     }
-    let about = forms::Edge { cookies: edge.cookies, peer: peer.ip(), device: rest::device(&headers) };
+    let about =
+        forms::Edge { cookies: edge.cookies, peer: edge.whose(peer.ip()), device: rest::device(&headers) };
     let context = move || {
         provide_context(edge.chat.clone());
         provide_context(about.clone());

@@ -57,7 +57,7 @@ pub fn ConversationList(
                     aria-keyshortcuts="Control+K"
                     on:input=move |event| set_filter.set(event_target_value(&event))
                 />
-                <kbd aria-hidden="true">"Ctrl K"</kbd>
+                <kbd aria-hidden="true">{say!(words, filter_keys)}</kbd>
             </div>
             <nav class="list-rows" aria-label=say!(words, conversations)>
                 <ul>

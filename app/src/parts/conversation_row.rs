@@ -5,6 +5,7 @@ use crate::i18n::Locale;
 use crate::live::Live;
 use crate::names;
 use crate::parts::avatar::Avatar;
+use crate::parts::icon::{Icon, Picture};
 use crate::words::{self, say, use_words};
 use leptos::prelude::*;
 use protocol::{Body, Conversation, ConversationId, Kind, Message};
@@ -33,6 +34,7 @@ pub fn ConversationRow(
     let line = Memo::new(move |_| {
         conversation.with(|one| one.as_ref().map(|one| preview(live, words, one)).unwrap_or_default())
     });
+    let is_group = conversation.with_untracked(|one| one.as_ref().is_some_and(|one| one.kind == Kind::Group));
     let is_current = move || current.get() == Some(id);
     view! {
         <li>
@@ -43,7 +45,14 @@ pub fn ConversationRow(
                 aria-current=move || is_current().then_some("page")
             >
                 <Avatar id=picture name=name />
-                <span class="row-name" dir="auto">{move || name.get()}</span>
+                <span class="row-title">
+                    <span class="row-name" dir="auto">{move || name.get()}</span>
+                    {is_group.then(|| view! {
+                        <span class="row-kind" role="img" aria-label=say!(words, kind_group) title=say!(words, kind_group)>
+                            <Picture icon=Icon::People />
+                        </span>
+                    })}
+                </span>
                 <span class="row-time">
                     {move || last.with(|last| last.as_ref().map(|message| {
                         let at = message.sent_at;

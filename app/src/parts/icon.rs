@@ -32,6 +32,8 @@ pub enum Icon {
     Alert,
     /// Conversations.
     Bubbles,
+    /// A group.
+    People,
 }
 
 impl Icon {
@@ -53,6 +55,10 @@ impl Icon {
             Self::Tick => "M4.5 12.8 9.6 18 19.5 6.5",
             Self::Ticks => "M1.5 12.8 6.6 18l9.9-11.5M11 16.4l1.6 1.6 9.9-11.5",
             Self::Alert => "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM12 7.5v5.2M12 16.2v.3",
+            Self::People => {
+                "M9 11.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 19.5a6.5 6.5 0 0 1 13 0M16 4.9a3.5 3.5 0 0 1 0 6.2M18.4 14.2a6.5 6.5 0 0 1 3.1 \
+                 5.3"
+            }
             Self::Bubbles => {
                 "M4 5h11a2 2 0 0 1 2 2v5a2 2 0 0 1-2 2H9l-4 3.4V14H4a2 2 0 0 1-2-2V7a2 2 0 0 1 2-2zM20 9.5a2 2 0 0 1 2 2v5a2 2 0 0 1-2 \
                  2h-.6V21l-3.4-2.5h-4"

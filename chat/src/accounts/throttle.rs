@@ -4,7 +4,7 @@
 use crate::error::Error;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -24,6 +24,8 @@ const ACCOUNT_LONGEST: Duration = Duration::from_secs(4);
 const ADDRESS_AT_ONCE: usize = 2;
 /// Tries that may be waiting or looked at; beyond it they are refused as too many.
 const WAITING: usize = 2_000;
+/// Tries of one address among them, so that no address fills all the places.
+const WAITING_EACH: usize = 500;
 /// Longest a try waits for its turns; then it is refused. Well within the time a request has.
 const LONGEST: Duration = Duration::from_secs(15);
 /// Names and addresses remembered at once. When full, those whose time is over go; if that frees nothing, all go:
@@ -49,13 +51,15 @@ impl<K: Hash + Eq + Clone> Failures<K> {
     }
 
     fn failed(&self, key: K) {
+        if self.bucket.len() >= MOST {
+            self.bucket.retain_recent(); // an untouched key is as good as a full bucket
+        }
         if let Err(not_until) = self.bucket.check_key(&key) {
             let now = Instant::now();
             let wait = not_until.wait_time_from(DefaultClock::default().now());
             let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
             if until.len() >= MOST {
                 until.retain(|_, at| *at > now);
-                self.bucket.retain_recent();
             }
             if until.len() >= MOST {
                 until.clear();
@@ -88,9 +92,20 @@ impl<K: Hash + Eq + Clone> Turns<K> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A turn, if one is free at once.
+    fn try_take(&self, key: K) -> Option<Turn<'_, K>> {
+        let queue = self.queue(&key);
+        let mut turn = Turn { turns: self, key, permit: None };
+        turn.permit = Some(queue.try_acquire_owned().ok()?);
+        Some(turn)
+    }
+
+    fn queue(&self, key: &K) -> Arc<Semaphore> {
+        self.open().entry(key.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.at_once))).clone()
+    }
+
     async fn take(&self, key: K) -> Turn<'_, K> {
-        let queue =
-            self.open().entry(key.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.at_once))).clone();
+        let queue = self.queue(&key);
         // Made before the wait, so that giving up while waiting cleans up too.
         let mut turn = Turn { turns: self, key, permit: None };
         turn.permit = queue.acquire_owned().await.ok(); // never closed
@@ -117,6 +132,10 @@ pub(crate) struct Throttle {
     pairs: Turns<(IpAddr, String)>,
     networks: Turns<IpAddr>,
     places: Arc<Semaphore>,
+    places_each: Turns<IpAddr>,
+    /// Who signed in from where, since the start: they are not refused because somebody beside them guesses. A whole
+    /// office, or everybody behind one proxy, has one address.
+    known: Mutex<HashSet<(IpAddr, String)>>,
 }
 
 /// A try that was let in. It holds its turns until it is dropped, which is after its failure was told.
@@ -124,11 +143,20 @@ pub(super) struct Try<'a> {
     throttle: &'a Throttle,
     username: String,
     network: IpAddr,
-    _turns: (Turn<'a, (IpAddr, String)>, Turn<'a, IpAddr>),
+    _turns: (Turn<'a, (IpAddr, String)>, Turn<'a, IpAddr>, Turn<'a, IpAddr>),
     _place: OwnedSemaphorePermit,
 }
 
 impl Try<'_> {
+    /// It was right: this account is at home at this address.
+    pub(super) fn succeeded(self) {
+        let mut known = self.throttle.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.clear(); // everybody is a stranger once more: a nuisance under attack, nothing else
+        }
+        known.insert((self.network, self.username.clone()));
+    }
+
     /// It was a guess.
     pub(super) fn failed(self) {
         self.throttle.addresses.failed(self.network);
@@ -152,21 +180,26 @@ impl Throttle {
             pairs: Turns::new(1),
             networks: Turns::new(ADDRESS_AT_ONCE),
             places: Arc::new(Semaphore::new(WAITING)),
+            places_each: Turns::new(WAITING_EACH),
+            known: Mutex::default(),
         }
     }
 
+    /// `address`: the unspecified one where it is not known whose it is (everybody behind one proxy).
+    ///
     /// Lets a try in: in its turn, after the account's wait, or not yet.
     pub(super) async fn admit(&self, username: &str, address: IpAddr) -> Result<Try<'_>, Error> {
         let network = network(address);
-        let Ok(place) = self.places.clone().try_acquire_owned() else {
-            return Err(Error::RateLimited { retry_after: ACCOUNT_LONGEST });
-        };
-        self.refuse(&network)?;
+        let full = Error::RateLimited { retry_after: ACCOUNT_LONGEST };
+        let Some(place) = self.places_each.try_take(network) else { return Err(full) };
+        let Ok(_place) = self.places.clone().try_acquire_owned() else { return Err(full) };
+        self.refuse(&network, username)?;
         let turns = tokio::time::timeout(LONGEST, self.turns(username, network)).await;
-        let Ok(_turns) = turns else { return Err(Error::RateLimited { retry_after: ACCOUNT_LONGEST }) };
+        let Ok((pair, turn)) = turns else { return Err(full) };
         // Those before it may have failed meanwhile.
-        self.refuse(&network)?;
-        Ok(Try { throttle: self, username: username.to_owned(), network, _turns, _place: place })
+        self.refuse(&network, username)?;
+        let _turns = (pair, turn, place);
+        Ok(Try { throttle: self, username: username.to_owned(), network, _turns, _place })
     }
 
     async fn turns(&self, username: &str, network: IpAddr) -> (Turn<'_, (IpAddr, String)>, Turn<'_, IpAddr>) {
@@ -177,7 +210,14 @@ impl Throttle {
         (pair, self.networks.take(network).await)
     }
 
-    fn refuse(&self, network: &IpAddr) -> Result<(), Error> {
+    fn refuse(&self, network: &IpAddr, username: &str) -> Result<(), Error> {
+        if network.is_unspecified() {
+            return Ok(()); // everybody's: it says nothing about who guesses
+        }
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(&(*network, username.to_owned())) {
+            return Ok(());
+        }
         match self.addresses.wait(network) {
             Some(retry_after) => Err(Error::RateLimited { retry_after }),
             None => Ok(()),
@@ -230,9 +270,20 @@ mod tests {
         assert!((20..=23).contains(&looked_at), "{looked_at} guesses were looked at");
         assert!(throttle.admit("ada", address(1)).await.is_err());
         assert!(throttle.admit("ada", address(2)).await.is_ok());
+        // Who was here before is let in beside the guesser.
+        throttle.admit("ben", address(3)).await.unwrap_or_else(|error| panic!("{error}")).succeeded();
+        for n in 0..40 {
+            if let Ok(guess) = throttle.admit(&format!("user{n}"), address(3)).await {
+                guess.failed();
+            }
+        }
+        assert!(throttle.admit("cleo", address(3)).await.is_err());
+        assert!(throttle.admit("ben", address(3)).await.is_ok());
         drop(answered);
         assert!(
-            throttle.pairs.open().is_empty() && throttle.networks.open().is_empty(),
+            throttle.places_each.open().is_empty()
+                && throttle.pairs.open().is_empty()
+                && throttle.networks.open().is_empty(),
             "nothing is left over"
         );
     }

@@ -1,7 +1,7 @@
 //! The embedded store: one file, write-ahead log, fsync before every answer.
 //!
 //! One connection writes, several read. Nothing else may write the file while a server runs (`open` takes a lock
-//! on the data folder), which is what lets [`batch`] read first and write afterwards in two calls.
+//! beside it), which is what lets [`batch`] read first and write afterwards in two calls.
 
 mod accounts;
 mod batch;
@@ -108,11 +108,15 @@ impl Sqlite {
     }
 }
 
-/// Moves committed pages from the log into the file whenever something was committed, off the commit's path.
+/// Longest time between two checkpoints, for what is committed without ringing: accounts, sessions, members.
+const CHECKPOINT_AT_LEAST: Duration = Duration::from_secs(30);
+
+/// Moves committed pages from the log into the file whenever messages were committed, off the commit's path.
 async fn checkpoint(mut connection: SqliteConnection, committed: Arc<Notify>, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = committed.notified() => {}
+            () = tokio::time::sleep(CHECKPOINT_AT_LEAST) => {}
             () = stop.cancelled() => break,
         }
         // PASSIVE never waits for a reader or the writer; what it cannot move now, the next one moves.

@@ -16,12 +16,11 @@ const DEVICE_CHARS: usize = 200;
 /// `POST sessions`
 pub(super) async fn create(
     State(edge): State<Edge>,
-    // The peer itself: a forwarded address is whatever a client writes there.
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     Json(sign_in): Json<SignIn>,
 ) -> Result<Response, Failure> {
-    let session = edge.chat.sign_in(sign_in, &device(&headers), peer.ip()).await?;
+    let session = edge.chat.sign_in(sign_in, &device(&headers), edge.whose(peer.ip())).await?;
     Ok(signed_in(&edge, session))
 }
 

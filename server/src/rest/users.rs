@@ -11,7 +11,7 @@ use serde::Deserialize;
 /// Query of `GET users`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Search {
-    /// The beginning of a name; empty: some people.
+    /// A part of a name; empty: some people.
     #[serde(default)]
     q: String,
 }

@@ -362,6 +362,8 @@ impl Messages for Sqlite {
         });
         let mut changes: Vec<Change> =
             posted.chain(others.iter().map(rows::change)).collect::<sqlx::Result<_>>().map_err(failed())?;
+        // What came after the caller's look at the membership is not theirs to see yet.
+        changes.retain(|change| change.rev <= head);
         changes.sort_by_key(|change| change.rev);
         changes.truncate(limit as usize);
         let to = changes.last().map_or(after, |change| change.rev);
