@@ -79,8 +79,6 @@ impl Chat {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writer = tokio::spawn(persist::run(queue, stores.clone(), bus.clone()));
         let delivery = tokio::spawn(deliver::run(subscription, hub.clone(), stores.clone()));
-        let passwords = Passwords::new();
-        passwords.warm_up().await.map_err(|error| OpenError(format!("passwords: {error}")))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 registration: settings.registration,
@@ -88,7 +86,7 @@ impl Chat {
                 bus,
                 hub,
                 writer: Writer::new(jobs),
-                passwords,
+                passwords: Passwords::new(),
                 throttle: Throttle::new(),
                 tickets: Tickets::default(),
                 tasks: TaskTracker::new(),
