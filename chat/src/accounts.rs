@@ -89,7 +89,7 @@ impl Chat {
         if !self.inner.stores.accounts.create_account(account, session).await? {
             return Err(Error::Conflict("This user name is taken."));
         }
-        Ok(SignedIn { user: self.user(id).await?, token })
+        Ok(SignedIn { user: self.user(id).await.map_err(Error::after_commit)?, token })
     }
 
     /// Opens a session. An unknown name and a wrong password get the same answer after the same work.
@@ -111,7 +111,7 @@ impl Chat {
         attempt.succeeded();
         let (token, token_hash) = token::draw();
         self.inner.stores.accounts.create_session(new_session(id, token_hash, device)).await?;
-        Ok(SignedIn { user: self.user(id).await?, token })
+        Ok(SignedIn { user: self.user(id).await.map_err(Error::after_commit)?, token })
     }
 
     /// Whose session a token opens, if any.

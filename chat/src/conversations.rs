@@ -74,7 +74,8 @@ impl Chat {
         let (id, kind) = (new.id, new.kind);
         match self.inner.writer.ask(|waiting| Job::Create(new, waiting)).await? {
             created @ (Created::New | Created::Existing) => {
-                Ok((self.conversation(who, id).await?, created == Created::New))
+                let conversation = self.conversation(who, id).await.map_err(Error::after_commit)?;
+                Ok((conversation, created == Created::New))
             }
             Created::UnknownMember if kind == Kind::Direct => Err(Error::NotFound),
             Created::UnknownMember => Err(Error::invalid("members", "must be people of this server")),
@@ -93,7 +94,7 @@ impl Chat {
     /// Gives a group another title.
     pub async fn rename(&self, who: Identity, id: ConversationId, title: String) -> Result<Conversation> {
         self.edit(who, id, GroupChange::Rename(check_title(&title)?)).await?;
-        self.conversation(who, id).await
+        self.conversation(who, id).await.map_err(Error::after_commit)
     }
 
     /// The members of one of the asker's conversations, and the people they are.
@@ -111,7 +112,8 @@ impl Chat {
     /// Makes somebody a member. Any member may; somebody who is one already stays as they are.
     pub async fn add_member(&self, who: Identity, id: ConversationId, user: UserId) -> Result<Member> {
         self.edit(who, id, GroupChange::Join(user)).await?;
-        let members = self.inner.stores.conversations.members(id).await?;
+        let members = self.inner.stores.conversations.members(id).await;
+        let members = members.map_err(|error| Error::after_commit(error.into()))?;
         members.into_iter().find(|member| member.user == user).ok_or(Error::NotFound)
     }
 

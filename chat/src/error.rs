@@ -49,6 +49,14 @@ impl Error {
         Self::Unavailable { retry_after: Duration::from_millis(500) }
     }
 
+    /// What failed stood after a commit: the promise that nothing was stored would be false.
+    pub(crate) fn after_commit(error: Self) -> Self {
+        match error {
+            Self::Unavailable { .. } => Self::Internal,
+            other => other,
+        }
+    }
+
     /// The stable reason.
     pub const fn code(&self) -> Code {
         match self {

@@ -251,8 +251,8 @@ impl Writer {
     pub(crate) async fn ask<T>(&self, job: impl FnOnce(Waiting<T>) -> Job) -> Result<T, Error> {
         let (waiting, answer) = oneshot::channel();
         self.submit(job(waiting))?;
-        // The writer answers everything it took; it is gone only when the process is ending.
-        answer.await.unwrap_or(Err(Error::busy()))
+        // The writer answers everything it took; if it died over this, nobody knows whether it was stored.
+        answer.await.unwrap_or(Err(Error::Internal))
     }
 }
 

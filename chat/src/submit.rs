@@ -37,8 +37,8 @@ impl Chat {
         let post = new_post(who.user, conversation, new.nonce, new.body, new.reply_to)?;
         let (waiting, answer) = oneshot::channel();
         self.inner.writer.submit(Job::Post(post, Reply::Waiting(waiting)))?;
-        // The writer answers everything it took; it is gone only when the process is ending.
-        let (message, duplicate) = answer.await.unwrap_or(Err(Error::busy()))?;
+        // The writer answers everything it took; if it died over this, nobody knows whether it was stored.
+        let (message, duplicate) = answer.await.unwrap_or(Err(Error::Internal))?;
         Ok(Posted { message, duplicate })
     }
 
