@@ -145,7 +145,19 @@ pub async fn create_direct(user: UserId) -> Result<Conversation, ApiError> {
 #[server(prefix = "/fn", endpoint = "create-group", input = Json, output = Json)]
 pub async fn create_group(title: String, members: Vec<UserId>) -> Result<Conversation, ApiError> {
     let (who, chat) = asking().await?;
-    Ok(chat.create(who, protocol::rest::NewConversation::Group { title, members }).await?.0)
+    Ok(chat
+        .create(
+            who,
+            protocol::rest::NewConversation::Group {
+                title,
+                members,
+                nonce: None,
+                public: false,
+                history: protocol::History::Join,
+            },
+        )
+        .await?
+        .0)
 }
 
 /// Gives a group another title.

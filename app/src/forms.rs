@@ -250,7 +250,14 @@ pub async fn start_group(
 ) -> Result<(), ServerFnError> {
     let started = async {
         let (who, chat) = asking().await?;
-        chat.create(who, protocol::rest::NewConversation::Group { title, members }).await
+        let new = protocol::rest::NewConversation::Group {
+            title,
+            members,
+            nonce: None,
+            public: false,
+            history: protocol::History::Join,
+        };
+        chat.create(who, new).await
     }
     .await;
     answer(started, "/new?kind=group", |(conversation, _)| at(conversation.id));

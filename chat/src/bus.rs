@@ -10,8 +10,9 @@
 pub(crate) mod channel;
 
 use crate::hub::SocketId;
+use crate::store::{Marked, Personal};
 use async_trait::async_trait;
-use protocol::{Change, ConversationId, Kind, UserId};
+use protocol::{Change, ConversationId, Kind, Nonce, UserId};
 
 /// Something that was committed.
 #[derive(Clone, Debug)]
@@ -21,8 +22,8 @@ pub(crate) enum Stored {
         conversation: ConversationId,
         kind: Kind,
         change: Change,
-        /// The socket that asked for it: it gets its `ack` in the event's place.
-        origin: Option<SocketId>,
+        /// Who asked for it: they get their `ack` in the event's place.
+        origin: Option<Origin>,
     },
     /// A conversation began, or began to be visible, for these people.
     Opened { conversation: ConversationId, members: Vec<UserId> },
@@ -30,11 +31,26 @@ pub(crate) enum Stored {
     Read {
         conversation: ConversationId,
         user: UserId,
-        seq: u64,
-        unread: u64,
+        marked: Marked,
         /// The socket that moved it knows.
         origin: Option<SocketId>,
     },
+    /// What only one member sees of a conversation changed.
+    Personal {
+        conversation: ConversationId,
+        user: UserId,
+        personal: Personal,
+        /// The socket that asked for it knows.
+        origin: Option<SocketId>,
+    },
+}
+
+/// The socket that asked for a change.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) socket: SocketId,
+    pub(crate) user: UserId,
+    pub(crate) nonce: Nonce,
 }
 
 /// A bus: one topic, `stored`.

@@ -3,11 +3,13 @@
 use crate::clock::now;
 use crate::error::Error;
 use crate::history::conversation_for_reader as for_reader;
-use crate::persist::{Job, edit};
-use crate::store::{Created, Edited, GroupChange, NewConversation};
+use crate::hub::Socket;
+use crate::persist::{Job, NewSettings, SettingsChange, edit};
+use crate::store::{Created, Edited, GroupChange, NewConversation, Personal};
 use crate::{Chat, Identity, Result};
-use protocol::rest::{self, Conversations, Members};
-use protocol::{Conversation, ConversationId, Kind, Member, Role, UserId, limits};
+use protocol::message::TextError;
+use protocol::rest::{self, Conversations, Members, PatchSettings, ReadMark};
+use protocol::{Conversation, ConversationId, History, Kind, Member, Role, Settings, UserId, limits};
 
 /// A group's title: trimmed, one line, 1 to 100 characters.
 fn check_title(title: &str) -> Result<String> {
@@ -52,9 +54,12 @@ impl Chat {
                 kind: Kind::Direct,
                 title: String::new(),
                 members: vec![(me, Role::Member), (user, Role::Member)],
+                nonce: None,
+                public: false,
+                history: History::Join,
                 created_at: now(),
             },
-            rest::NewConversation::Group { title, mut members } => {
+            rest::NewConversation::Group { title, mut members, nonce, public, history } => {
                 members.sort_unstable();
                 members.dedup();
                 members.retain(|user| *user != me);
@@ -67,16 +72,20 @@ impl Chat {
                     kind: Kind::Group,
                     title: check_title(&title)?,
                     members: std::iter::once((me, Role::Owner)).chain(others).collect(),
+                    nonce,
+                    public,
+                    history,
                     created_at: now(),
                 }
             }
         };
         let (id, kind) = (new.id, new.kind);
         match self.inner.writer.ask(|waiting| Job::Create(new, waiting)).await? {
-            created @ (Created::New | Created::Existing) => {
-                let conversation = self.conversation(who, id).await.map_err(Error::after_commit)?;
-                Ok((conversation, created == Created::New))
+            Created::New => Ok((self.conversation(who, id).await.map_err(Error::after_commit)?, true)),
+            Created::Existing(id) => {
+                Ok((self.conversation(who, id).await.map_err(Error::after_commit)?, false))
             }
+            Created::OtherUse => Err(Error::IdempotencyConflict),
             Created::UnknownMember if kind == Kind::Direct => Err(Error::NotFound),
             Created::UnknownMember => Err(Error::invalid("members", "must be people of this server")),
         }
@@ -87,6 +96,7 @@ impl Chat {
             Edited::Done { .. } | Edited::Nothing => Ok(()),
             Edited::NotFound => Err(Error::NotFound),
             Edited::Forbidden(why) => Err(Error::Forbidden(why)),
+            Edited::Conflict(why) => Err(Error::Conflict(why)),
             Edited::Full => Err(Error::TooLarge("A group has at most 100,000 members.")),
         }
     }
@@ -107,6 +117,47 @@ impl Chat {
         let mut users = self.inner.stores.accounts.users(&ids).await?;
         users.iter_mut().for_each(|user| self.fill_presence(user));
         Ok(Members { members, users })
+    }
+
+    /// Changes what only the asker sees; their other devices are told. `from` is the socket that knows already.
+    pub async fn set(
+        &self,
+        who: Identity,
+        id: ConversationId,
+        patch: PatchSettings,
+        from: Option<&Socket>,
+    ) -> Result<Settings> {
+        if let Some(draft) = &patch.draft
+            && draft.chars().count() > limits::TEXT_CHARS
+        {
+            return Err(Error::invalid("draft", TextError::TooLong(limits::TEXT_CHARS)));
+        }
+        Ok(self.personal(who, id, SettingsChange::Patch(patch), from).await?.settings)
+    }
+
+    /// Keeps a conversation as unread from this message on, until the asker reads it again.
+    pub async fn mark_unread(
+        &self,
+        who: Identity,
+        id: ConversationId,
+        seq: u64,
+        from: Option<&Socket>,
+    ) -> Result<ReadMark> {
+        let personal = self.personal(who, id, SettingsChange::UnreadFrom(seq), from).await?;
+        let Personal { read_seq, unread, mentions, .. } = personal;
+        Ok(ReadMark { read_seq, unread, mentions })
+    }
+
+    async fn personal(
+        &self,
+        who: Identity,
+        conversation: ConversationId,
+        what: SettingsChange,
+        from: Option<&Socket>,
+    ) -> Result<Personal> {
+        let new = NewSettings { conversation, user: who.user, what };
+        let origin = from.map(Socket::id);
+        self.inner.writer.ask(|waiting| Job::Set(new, origin, waiting)).await
     }
 
     /// Makes somebody a member. Any member may; somebody who is one already stays as they are.

@@ -2,10 +2,10 @@
 //!
 //! One task hears the node's subscription, so that every socket of a conversation gets its events in one order.
 
-use crate::bus::{Stored, Subscription};
+use crate::bus::{Origin, Stored, Subscription};
 use crate::history::conversation_for_reader;
 use crate::hub::{Hub, Socket, SocketId, encode};
-use crate::store::Stores;
+use crate::store::{Marked, Personal, Stores};
 use bytes::Bytes;
 use protocol::frame::close;
 use protocol::{Change, ChangeKind, ConversationId, Kind, ServerFrame, UserId};
@@ -35,22 +35,23 @@ impl Deliver {
                     self.open(conversation, user).await;
                 }
             }
-            Stored::Read { conversation, user, seq, unread, origin } => {
-                self.read(conversation, user, seq, unread, origin);
+            Stored::Read { conversation, user, marked, origin } => {
+                self.read(conversation, user, marked, origin);
+            }
+            Stored::Personal { conversation, user, personal, origin } => {
+                self.personal(conversation, user, personal, origin);
             }
         }
     }
 
-    async fn change(
-        &self,
-        conversation: ConversationId,
-        kind: Kind,
-        change: Change,
-        origin: Option<SocketId>,
-    ) {
+    async fn change(&self, conversation: ConversationId, kind: Kind, change: Change, origin: Option<Origin>) {
         let rev = change.rev;
         match &change.kind {
-            ChangeKind::Posted { .. } => self.posted(conversation, kind, change, origin),
+            ChangeKind::Posted { .. }
+            | ChangeKind::Edited { .. }
+            | ChangeKind::Recalled { .. }
+            | ChangeKind::Reacted { .. }
+            | ChangeKind::Pinned { .. } => self.about_message(conversation, kind, change, origin),
             ChangeKind::Joined { user, .. } => {
                 let user = *user;
                 self.event(conversation, kind, change);
@@ -65,7 +66,10 @@ impl Deliver {
                 }
                 self.event(conversation, kind, change);
             }
-            ChangeKind::Renamed { .. } | ChangeKind::Role { .. } | ChangeKind::Unsupported => {
+            ChangeKind::Renamed { .. }
+            | ChangeKind::Role { .. }
+            | ChangeKind::Access { .. }
+            | ChangeKind::Unsupported => {
                 self.event(conversation, kind, change);
             }
         }
@@ -76,40 +80,45 @@ impl Deliver {
     fn event(&self, conversation: ConversationId, kind: Kind, change: Change) {
         if self.hub.hears(conversation) {
             let frame = encode(&ServerFrame::Event { conversation, kind, change });
-            self.hub.fan_out(conversation, |_| Some(frame.clone()));
+            self.hub.fan_out(conversation, |_, _| Some(frame.clone()));
         }
     }
 
-    /// A message: the sender's devices see its nonce, the socket that sent it gets its ack in the event's place.
-    fn posted(&self, conversation: ConversationId, kind: Kind, change: Change, origin: Option<SocketId>) {
+    /// A change of a message: its sender's devices see its nonce, the socket that asked gets its ack in the event's
+    /// place, and whoever joined after the message learns only that there was a change.
+    fn about_message(
+        &self,
+        conversation: ConversationId,
+        kind: Kind,
+        change: Change,
+        origin: Option<Origin>,
+    ) {
         if !self.hub.hears(conversation) {
             return;
         }
-        let Change { rev, kind: ChangeKind::Posted { message } } = change else { return };
-        let sender = message.sender;
-        let event = |message| ServerFrame::Event {
-            conversation,
-            kind,
-            change: Change { rev, kind: ChangeKind::Posted { message } },
-        };
-        let others = {
-            let mut message = message.clone();
-            message.nonce = None;
-            encode(&event(message))
-        };
-        let ack = origin
-            .and(message.nonce.clone())
-            .map(|nonce| encode(&ServerFrame::Ack { nonce, message: message.clone(), duplicate: false }));
-        let own = encode(&event(message));
-        self.hub.fan_out(conversation, |socket: &Socket| {
-            let frame: &Bytes = if socket.who().user != sender {
-                &others
-            } else if Some(socket.id()) == origin {
-                ack.as_ref().unwrap_or(&own)
-            } else {
-                &own
-            };
-            Some(frame.clone())
+        let rev = change.rev;
+        let Some(message) = change.kind.message().cloned() else { return };
+        let (sender, seq) = (message.sender, message.seq);
+        let event = |change| encode(&ServerFrame::Event { conversation, kind, change });
+        let ack = origin.as_ref().map(|origin| {
+            let mut message = message;
+            crate::history::for_reader(&mut message, origin.user);
+            encode(&ServerFrame::Ack { nonce: origin.nonce.clone(), message, duplicate: false })
+        });
+        let asked = origin.map(|origin| origin.socket);
+        // A new message is newer than every join, so nobody needs the other form.
+        let new = matches!(change.kind, ChangeKind::Posted { .. });
+        let hidden = if new { Bytes::new() } else { event(Change::new(rev, ChangeKind::Unsupported)) };
+        let own = event(change.clone());
+        let others = event(without_nonce(change));
+        self.hub.fan_out(conversation, |socket: &Socket, floor| {
+            if seq <= floor {
+                return (!new).then(|| hidden.clone());
+            }
+            if Some(socket.id()) == asked && ack.is_some() {
+                return ack.clone();
+            }
+            Some(if socket.who().user == sender { own.clone() } else { others.clone() })
         });
     }
 
@@ -120,10 +129,18 @@ impl Deliver {
         if sockets.is_empty() {
             return;
         }
-        for socket in &sockets {
-            self.hub.subscribe(socket, conversation);
+        let standing = self.stores.conversations.standing(user, conversation).await;
+        if let Ok(Some(standing)) = &standing {
+            for socket in &sockets {
+                self.hub.subscribe(socket, conversation, standing.joined_seq);
+            }
         }
-        match self.stores.conversations.conversation(user, conversation).await {
+        let object = match standing {
+            Ok(Some(_)) => self.stores.conversations.conversation(user, conversation).await,
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        match object {
             Ok(Some(mut object)) => {
                 conversation_for_reader(&mut object, user);
                 let frame = encode(&ServerFrame::Heads { conversations: vec![object] });
@@ -142,20 +159,21 @@ impl Deliver {
         }
     }
 
-    fn read(
-        &self,
-        conversation: ConversationId,
-        user: UserId,
-        seq: u64,
-        unread: u64,
-        origin: Option<SocketId>,
-    ) {
+    fn read(&self, conversation: ConversationId, user: UserId, marked: Marked, origin: Option<SocketId>) {
         if !self.hub.hears(conversation) {
             return;
         }
-        let others = encode(&ServerFrame::Read { conversation, user, seq, unread: None });
-        let own = encode(&ServerFrame::Read { conversation, user, seq, unread: Some(unread) });
-        self.hub.fan_out(conversation, |socket: &Socket| {
+        let Marked { read_seq: seq, unread, mentions, told, .. } = marked;
+        let (others, own) = {
+            let frame =
+                |unread, mentions| encode(&ServerFrame::Read { conversation, user, seq, unread, mentions });
+            (frame(None, None), frame(Some(unread), Some(mentions)))
+        };
+        if !told {
+            self.to_own(conversation, user, origin, &own);
+            return;
+        }
+        self.hub.fan_out(conversation, |socket: &Socket, _| {
             if socket.who().user != user {
                 Some(others.clone())
             } else if Some(socket.id()) == origin {
@@ -165,4 +183,33 @@ impl Deliver {
             }
         });
     }
+
+    fn personal(
+        &self,
+        conversation: ConversationId,
+        user: UserId,
+        personal: Personal,
+        origin: Option<SocketId>,
+    ) {
+        let Personal { settings, unread, mentions, .. } = personal;
+        let frame = encode(&ServerFrame::Settings { conversation, settings, unread, mentions });
+        self.to_own(conversation, user, origin, &frame);
+    }
+
+    /// To a person's other devices.
+    fn to_own(&self, conversation: ConversationId, user: UserId, origin: Option<SocketId>, frame: &Bytes) {
+        for socket in self.hub.sockets_of(user) {
+            if Some(socket.id()) != origin && socket.is_in(conversation) {
+                socket.push_bytes(frame.clone());
+            }
+        }
+    }
+}
+
+/// A nonce is its sender's business.
+fn without_nonce(mut change: Change) -> Change {
+    if let Some(message) = change.kind.message_mut() {
+        message.nonce = None;
+    }
+    change
 }

@@ -3,11 +3,11 @@
 use crate::error::Error;
 use crate::hub::Socket;
 use crate::persist::Job;
-use crate::store::{NewMark, Span, Standing};
+use crate::store::{NewMark, Page, Span, Standing};
 use crate::{Chat, Identity, Result};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use protocol::rest::{Changes, Messages, ReadMark, Unread, UnreadAll};
-use protocol::{ChangeKind, Conversation, ConversationId, Kind, Message, UserId, limits};
+use protocol::rest::{Changes, Edits, Messages, Pins, ReadMark, Receipts, Unread, UnreadAll};
+use protocol::{Conversation, ConversationId, Kind, Message, MessageId, UserId, limits};
 
 /// Conversations whose unread messages are read at the same time: as many as the store has readers.
 const AT_ONCE: usize = 4;
@@ -17,6 +17,12 @@ pub(crate) fn for_reader(message: &mut Message, reader: UserId) {
     if message.sender != reader {
         message.nonce = None;
     }
+}
+
+/// A message as this reader may see it.
+pub(crate) fn shown_to(mut message: Message, reader: UserId) -> Message {
+    for_reader(&mut message, reader);
+    message
 }
 
 /// The same for the newest message of a conversation.
@@ -41,11 +47,11 @@ impl Chat {
     ) -> Result<Messages> {
         let standing = self.standing(who, id).await?;
         let limit = limit.clamp(1, limits::PAGE);
-        let mut messages = self.inner.stores.messages.page(id, standing.joined_seq, span, limit).await?;
-        // What was posted after the look at the membership comes as an event, to those who are still members.
-        messages.retain(|message| message.seq <= standing.head_seq);
-        messages.iter_mut().for_each(|message| for_reader(message, who.user));
-        Ok(Messages { messages, head_seq: standing.head_seq, head_rev: standing.head_rev })
+        let mut page = self.inner.stores.messages.page(id, standing, span, limit).await?;
+        page.messages.iter_mut().chain(&mut page.quoted).for_each(|message| for_reader(message, who.user));
+        let Page { messages, quoted, happened } = page;
+        let (head_seq, head_rev) = (standing.head_seq, standing.head_rev);
+        Ok(Messages { messages, quoted, happened, head_seq, head_rev })
     }
 
     /// The changes after a `rev`, or [`Error::Reset`] where the asker must start over.
@@ -67,13 +73,39 @@ impl Chat {
             return Err(Error::Reset("This is too far behind."));
         }
         let limit = limit.clamp(1, limits::PAGE);
-        let mut changes = self.inner.stores.messages.changes(id, after, standing.head_rev, limit).await?;
+        let mut changes = self.inner.stores.messages.changes(id, standing, after, limit).await?;
         for change in &mut changes.changes {
-            if let ChangeKind::Posted { message } = &mut change.kind {
+            if let Some(message) = change.kind.message_mut() {
                 for_reader(message, who.user);
             }
         }
         Ok(changes)
+    }
+
+    /// One message the asker may see.
+    pub async fn message(&self, who: Identity, id: MessageId) -> Result<Message> {
+        let found = self.inner.stores.messages.message(who.user, id).await?;
+        found.map(|message| shown_to(message, who.user)).ok_or(Error::NotFound)
+    }
+
+    /// What a message said before.
+    pub async fn edits(&self, who: Identity, id: MessageId) -> Result<Edits> {
+        let message = self.message(who, id).await?;
+        Ok(Edits { versions: self.inner.stores.messages.edits(&message).await? })
+    }
+
+    /// The pinned messages of a conversation.
+    pub async fn pins(&self, who: Identity, id: ConversationId) -> Result<Pins> {
+        let standing = self.standing(who, id).await?;
+        let mut messages = self.inner.stores.messages.pins(id, standing.joined_seq).await?;
+        messages.iter_mut().for_each(|message| for_reader(message, who.user));
+        Ok(Pins { messages })
+    }
+
+    /// Who has read a message.
+    pub async fn receipts(&self, who: Identity, id: MessageId) -> Result<Receipts> {
+        let message = self.message(who, id).await?;
+        Ok(self.inner.stores.messages.readers(&message, limits::READERS).await?)
     }
 
     /// Raises the asker's read mark and tells the members; `from` is the socket that knows already.
@@ -87,7 +119,7 @@ impl Chat {
         let mark = NewMark { conversation: id, user: who.user, seq };
         let origin = from.map(Socket::id);
         let marked = self.inner.writer.ask(|waiting| Job::Mark(mark, origin, waiting)).await?;
-        Ok(ReadMark { read_seq: marked.read_seq, unread: marked.unread })
+        Ok(ReadMark { read_seq: marked.read_seq, unread: marked.unread, mentions: marked.mentions })
     }
 
     /// Everything unread in one answer: the counts, and the newest messages behind them.
@@ -105,9 +137,10 @@ impl Chat {
     }
 
     async fn unread(&self, who: Identity, conversation: Conversation) -> Result<(Kind, Unread)> {
-        let floor = conversation.read_seq;
+        let kept = conversation.settings.unread_from.map_or(u64::MAX, |seq| seq.saturating_sub(1));
+        let floor = conversation.read_seq.min(kept);
         let messages = &self.inner.stores.messages;
-        let mut page = messages.page(conversation.id, floor, Span::Newest, limits::UNREAD_MESSAGES).await?;
+        let mut page = messages.newest(conversation.id, floor, limits::UNREAD_MESSAGES).await?;
         page.retain(|message| {
             message.seq <= conversation.head_seq && message.sender != who.user && !message.recalled
         });

@@ -38,7 +38,8 @@ impl<K: Hash + Eq, V> Sharded<K, V> {
 /// A conversation somebody here is connected to.
 #[derive(Default)]
 struct Room {
-    sockets: Vec<Arc<Socket>>,
+    /// Each with the last `seq` that is not its user's to see.
+    sockets: Vec<(Arc<Socket>, u64)>,
     /// Newest `rev` delivered here, and the hub's tick when it moved: a pong tells a socket what moved since its
     /// last one without anything being written per socket and event.
     head_rev: u64,
@@ -102,12 +103,12 @@ impl Hub {
         self.users.shard(&user).contains_key(&user)
     }
 
-    /// From now on the socket hears the conversation. Doing it twice is doing it once.
-    pub(crate) fn subscribe(&self, socket: &Arc<Socket>, conversation: ConversationId) {
+    /// From now on the socket hears the conversation, nothing of messages up to `floor`. Doing it twice is doing it once.
+    pub(crate) fn subscribe(&self, socket: &Arc<Socket>, conversation: ConversationId, floor: u64) {
         // The room's lock is taken first here and below, so the two sides of a subscription always agree.
         let mut rooms = self.rooms.shard(&conversation);
         if socket.enter_room(conversation) {
-            rooms.entry(conversation).or_default().sockets.push(socket.clone());
+            rooms.entry(conversation).or_default().sockets.push((socket.clone(), floor));
         }
     }
 
@@ -120,7 +121,7 @@ impl Hub {
 
     fn leave_room(rooms: &mut HashMap<ConversationId, Room>, conversation: ConversationId, socket: SocketId) {
         if let Entry::Occupied(mut room) = rooms.entry(conversation) {
-            room.get_mut().sockets.retain(|other| other.id() != socket);
+            room.get_mut().sockets.retain(|(other, _)| other.id() != socket);
             if room.get().sockets.is_empty() {
                 room.remove();
             }
@@ -137,16 +138,16 @@ impl Hub {
         self.rooms.shard(&conversation).contains_key(&conversation)
     }
 
-    /// Gives every socket of a conversation the frame `choose` picks for it. `choose` runs under the room's lock:
-    /// it hands out shared bytes, it does not encode.
+    /// Gives every socket of a conversation the frame `choose` picks for it, knowing the last `seq` it may not see.
+    /// `choose` runs under the room's lock: it hands out shared bytes, it does not encode.
     pub(crate) fn fan_out(
         &self,
         conversation: ConversationId,
-        mut choose: impl FnMut(&Socket) -> Option<Bytes>,
+        mut choose: impl FnMut(&Socket, u64) -> Option<Bytes>,
     ) {
         if let Some(room) = self.rooms.shard(&conversation).get(&conversation) {
-            for socket in &room.sockets {
-                if let Some(frame) = choose(socket) {
+            for (socket, floor) in &room.sockets {
+                if let Some(frame) = choose(socket, *floor) {
                     socket.push_bytes(frame);
                 }
             }

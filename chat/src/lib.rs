@@ -18,6 +18,7 @@ pub mod hub;
 mod identity;
 mod open;
 mod persist;
+mod presence;
 mod resume;
 mod settings;
 mod store;
@@ -29,7 +30,7 @@ pub use identity::Identity;
 pub use open::OpenError;
 pub use resume::Resume;
 pub use settings::{BusUrl, Registration, Settings, StoreUrl};
-pub use store::Span;
+pub use store::{Act, Span};
 
 use protocol::ServerFrame;
 use protocol::frame::close;

@@ -1,20 +1,27 @@
 //! The one writer of conversations: takes what is queued, commits it in one transaction, answers all of it, tells
 //! the bus. One task, so that commits, answers and events have one order.
 
-use crate::bus::{Bus, Stored};
+use crate::bus::{Bus, Origin, Stored};
 use crate::error::Error;
+use crate::history::shown_to;
 use crate::hub::{Socket, SocketId};
 use crate::store::{
-    BATCH, Created, Edited, GroupEdit, MarkOutcome, Marked, NewConversation, NewMark, NewPost, PostOutcome,
-    Stores,
+    ActOutcome, BATCH, Created, Edited, GroupEdit, MarkOutcome, Marked, NewAct, NewConversation, NewMark,
+    NewPost, Personal, PostOutcome, Stores,
 };
-use protocol::{Change, ChangeKind, Conversation, ConversationId, Message, ServerFrame, UserId};
+use protocol::rest::PatchSettings;
+use protocol::{Change, ChangeKind, Conversation, ConversationId, Message, Nonce, ServerFrame, UserId};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Writes that may wait for the writer. When full, a request is refused as retryable at once: the sender's outbox
 /// keeps it, and waiting longer would only hide that the disk is too slow.
 pub(crate) const QUEUE: usize = 4096;
+
+/// Longest time a request may stand in the queue. A database that hangs would otherwise answer the last of a full
+/// queue minutes late; refused after this, a request is answered within 5 s (G11).
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// A request that waits for its answer.
 pub(crate) type Waiting<T> = oneshot::Sender<Result<T, Error>>;
@@ -28,24 +35,40 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    fn origin(&self) -> Option<SocketId> {
+    fn origin(&self, nonce: Option<&Nonce>) -> Option<Origin> {
         match self {
-            Self::Socket(socket) => Some(socket.id()),
+            Self::Socket(socket) => {
+                let nonce = nonce?.clone();
+                Some(Origin { socket: socket.id(), user: socket.who().user, nonce })
+            }
             Self::Waiting(_) => None,
         }
     }
 
-    fn answer(self, post: &NewPost, result: Result<(Message, bool), Error>) {
+    fn answer(self, nonce: Option<&Nonce>, result: Result<(Message, bool), Error>) {
         match (self, result) {
             (Self::Waiting(waiting), result) => {
                 // Whoever asked may have gone away; the message is stored all the same.
                 let _gone = waiting.send(result);
             }
             (Self::Socket(socket), Ok((message, duplicate))) => {
-                socket.push(&ServerFrame::Ack { nonce: post.nonce.clone(), message, duplicate });
+                if let Some(nonce) = nonce.cloned() {
+                    let message = shown_to(message, socket.who().user);
+                    socket.push(&ServerFrame::Ack { nonce, message, duplicate });
+                }
             }
             (Self::Socket(socket), Err(error)) => {
-                socket.push(&ServerFrame::Refused(error.refusal(Some(post.nonce.to_string()), None)));
+                socket.push(&ServerFrame::Refused(error.refusal(nonce.map(Nonce::to_string), None)));
+            }
+        }
+    }
+
+    /// Nobody knows what became of it: a socket comes back and asks again with the same nonce.
+    fn unknown(self) {
+        match self {
+            Self::Socket(socket) => socket.close(protocol::frame::close::RESYNC, "come back with cursors"),
+            Self::Waiting(waiting) => {
+                let _gone = waiting.send(Err(Error::Internal));
             }
         }
     }
@@ -54,13 +77,41 @@ impl Reply {
 /// Something to be written.
 pub(crate) enum Job {
     Post(NewPost, Reply),
+    Act(NewAct, Reply),
     Mark(NewMark, Option<SocketId>, Waiting<Marked>),
     Create(NewConversation, Waiting<Created>),
     Edit(GroupEdit, Waiting<Edited>),
+    Set(NewSettings, Option<SocketId>, Waiting<Personal>),
+}
+
+/// A change of what only one member sees.
+pub(crate) struct NewSettings {
+    pub(crate) conversation: ConversationId,
+    pub(crate) user: UserId,
+    pub(crate) what: SettingsChange,
+}
+
+pub(crate) enum SettingsChange {
+    Patch(PatchSettings),
+    UnreadFrom(u64),
+}
+
+impl Job {
+    /// Refuses it: it was not begun.
+    fn refuse(self, error: Error) {
+        match self {
+            Self::Post(post, reply) => reply.answer(Some(&post.nonce), Err(error)),
+            Self::Act(act, reply) => reply.answer(act.nonce.as_ref(), Err(error)),
+            Self::Mark(_, _, waiting) => drop(waiting.send(Err(error))),
+            Self::Create(_, waiting) => drop(waiting.send(Err(error))),
+            Self::Edit(_, waiting) => drop(waiting.send(Err(error))),
+            Self::Set(_, _, waiting) => drop(waiting.send(Err(error))),
+        }
+    }
 }
 
 /// Takes jobs until every sender is gone, then ends: what was queued is committed.
-pub(crate) async fn run(mut jobs: mpsc::Receiver<Job>, stores: Stores, bus: Arc<dyn Bus>) {
+pub(crate) async fn run(mut jobs: mpsc::Receiver<(Instant, Job)>, stores: Stores, bus: Arc<dyn Bus>) {
     let persist = Persist { stores, bus };
     let mut queued = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut queued, BATCH).await > 0 {
@@ -74,15 +125,24 @@ struct Persist {
 }
 
 impl Persist {
-    /// Messages and marks that stand together share a transaction; the rarer jobs between them have their own.
-    async fn all(&self, jobs: Vec<Job>) {
+    /// Messages and marks that stand together share a transaction, and so do acts; the rarer jobs between them have
+    /// their own. Everything keeps its order.
+    async fn all(&self, jobs: Vec<(Instant, Job)>) {
         let mut batch = Batch::default();
-        for job in jobs {
+        for (since, job) in jobs {
+            if since.elapsed() > PATIENCE {
+                job.refuse(Error::busy());
+                continue;
+            }
             match job {
                 Job::Post(post, reply) => {
+                    if !batch.acts.is_empty() {
+                        self.commit(std::mem::take(&mut batch)).await;
+                    }
                     batch.posts.push(post);
                     batch.replies.push(reply);
                 }
+                Job::Act(act, reply) => batch.acts.push((act, reply)),
                 Job::Mark(mark, origin, waiting) => {
                     batch.marks.push(mark);
                     batch.waiting.push((origin, waiting));
@@ -95,12 +155,58 @@ impl Persist {
                     self.commit(std::mem::take(&mut batch)).await;
                     let _gone = waiting.send(self.edit(edit).await);
                 }
+                Job::Set(new, origin, waiting) => {
+                    self.commit(std::mem::take(&mut batch)).await;
+                    let _gone = waiting.send(self.set(new, origin).await);
+                }
             }
         }
         self.commit(batch).await;
     }
 
-    async fn commit(&self, batch: Batch) {
+    async fn commit(&self, mut batch: Batch) {
+        let acts = std::mem::take(&mut batch.acts);
+        self.post(batch).await;
+        self.act(acts).await;
+    }
+
+    async fn act(&self, acts: Vec<(NewAct, Reply)>) {
+        if acts.is_empty() {
+            return;
+        }
+        let (new, replies): (Vec<_>, Vec<_>) = acts.into_iter().unzip();
+        let outcomes = match self.stores.messages.act(&new).await {
+            Ok(outcomes) => outcomes,
+            // Whether it was committed is not known, and a refusal would promise that it was not. Each has a nonce or
+            // is the same when done twice: asking again is safe.
+            Err(error) => {
+                tracing::error!(store.error = %error, "the outcome of a change of messages is unknown");
+                return replies.into_iter().for_each(Reply::unknown);
+            }
+        };
+        for ((act, reply), outcome) in new.into_iter().zip(replies).zip(outcomes) {
+            let nonce = act.nonce.as_ref();
+            match outcome {
+                ActOutcome::Stored { kind, change } => {
+                    let Some(message) = change.kind.message().cloned() else { continue };
+                    let conversation = message.conversation;
+                    let origin = reply.origin(nonce);
+                    if let Reply::Waiting(_) = reply {
+                        reply.answer(nonce, Ok((message, false)));
+                    }
+                    self.bus.publish(Stored::Change { conversation, kind, change, origin }).await;
+                }
+                ActOutcome::Unchanged(message) => reply.answer(nonce, Ok((message, false))),
+                ActOutcome::Duplicate(message) => reply.answer(nonce, Ok((message, true))),
+                ActOutcome::OtherUse => reply.answer(nonce, Err(Error::IdempotencyConflict)),
+                ActOutcome::NotFound => reply.answer(nonce, Err(Error::NotFound)),
+                ActOutcome::Forbidden(why) => reply.answer(nonce, Err(Error::Forbidden(why))),
+                ActOutcome::Conflict(why) => reply.answer(nonce, Err(Error::Conflict(why))),
+            }
+        }
+    }
+
+    async fn post(&self, batch: Batch) {
         if batch.posts.is_empty() && batch.marks.is_empty() {
             return;
         }
@@ -114,28 +220,27 @@ impl Persist {
         for ((post, reply), outcome) in batch.posts.into_iter().zip(batch.replies).zip(posted) {
             match outcome {
                 PostOutcome::Stored { kind, message } => {
-                    let origin = reply.origin();
-                    let change =
-                        Change { rev: message.rev, kind: ChangeKind::Posted { message: message.clone() } };
+                    let origin = reply.origin(Some(&post.nonce));
+                    let change = Change::new(message.rev, ChangeKind::Posted { message: message.clone() });
                     let conversation = post.conversation;
                     if let Reply::Waiting(_) = reply {
-                        reply.answer(&post, Ok((message, false)));
+                        reply.answer(Some(&post.nonce), Ok((message, false)));
                     }
                     self.bus.publish(Stored::Change { conversation, kind, change, origin }).await;
                 }
-                PostOutcome::Duplicate(message) => reply.answer(&post, Ok((message, true))),
-                PostOutcome::OtherUse => reply.answer(&post, Err(Error::IdempotencyConflict)),
-                PostOutcome::NotFound => reply.answer(&post, Err(Error::NotFound)),
+                PostOutcome::Duplicate(message) => reply.answer(Some(&post.nonce), Ok((message, true))),
+                PostOutcome::OtherUse => reply.answer(Some(&post.nonce), Err(Error::IdempotencyConflict)),
+                PostOutcome::NotFound => reply.answer(Some(&post.nonce), Err(Error::NotFound)),
                 PostOutcome::NoSuchReply => {
                     let error = Error::invalid("reply_to", "is not a message of this conversation");
-                    reply.answer(&post, Err(error));
+                    reply.answer(Some(&post.nonce), Err(error));
                 }
             }
         }
         for ((mark, (origin, waiting)), outcome) in batch.marks.into_iter().zip(batch.waiting).zip(marked) {
-            if let Some(Marked { read_seq, unread, moved: true }) = outcome {
+            if let Some(marked @ Marked { moved: true, .. }) = outcome {
                 let (conversation, user) = (mark.conversation, mark.user);
-                self.bus.publish(Stored::Read { conversation, user, seq: read_seq, unread, origin }).await;
+                self.bus.publish(Stored::Read { conversation, user, marked, origin }).await;
             }
             let _gone = waiting.send(outcome.ok_or(Error::NotFound));
         }
@@ -155,23 +260,16 @@ impl Persist {
                             if message.id == post.id {
                                 self.ring_again(&message).await;
                             }
-                            reply.answer(&post, Ok((message, true)));
+                            reply.answer(Some(&post.nonce), Ok((message, true)));
                         }
-                        Some(_) => reply.answer(&post, Err(Error::IdempotencyConflict)),
-                        None => reply.answer(&post, Err(error.clone())),
+                        Some(_) => reply.answer(Some(&post.nonce), Err(Error::IdempotencyConflict)),
+                        None => reply.answer(Some(&post.nonce), Err(error.clone())),
                     }
                 }
             }
             Err(unknown) => {
                 tracing::error!(store.error = %unknown, "the outcome of a commit is unknown");
-                for (post, reply) in batch.posts.into_iter().zip(batch.replies) {
-                    match reply {
-                        Reply::Socket(socket) => {
-                            socket.close(protocol::frame::close::RESYNC, "come back with cursors");
-                        }
-                        Reply::Waiting(_) => reply.answer(&post, Err(Error::Internal)),
-                    }
-                }
+                batch.replies.into_iter().for_each(Reply::unknown);
             }
         }
         for (_, waiting) in batch.waiting {
@@ -183,8 +281,7 @@ impl Persist {
     async fn ring_again(&self, message: &Message) {
         match self.stores.conversations.conversation(message.sender, message.conversation).await {
             Ok(Some(Conversation { id: conversation, kind, .. })) => {
-                let change =
-                    Change { rev: message.rev, kind: ChangeKind::Posted { message: message.clone() } };
+                let change = Change::new(message.rev, ChangeKind::Posted { message: message.clone() });
                 self.bus.publish(Stored::Change { conversation, kind, change, origin: None }).await;
             }
             Ok(None) => {}
@@ -201,6 +298,20 @@ impl Persist {
         Ok(created)
     }
 
+    async fn set(&self, new: NewSettings, origin: Option<SocketId>) -> Result<Personal, Error> {
+        let NewSettings { conversation, user, what } = new;
+        let stored = match what {
+            SettingsChange::Patch(patch) => self.stores.conversations.set(user, conversation, &patch).await?,
+            SettingsChange::UnreadFrom(seq) => {
+                self.stores.conversations.mark_unread(user, conversation, seq).await?
+            }
+        };
+        let personal = stored.ok_or(Error::NotFound)?;
+        let told = Stored::Personal { conversation, user, personal: personal.clone(), origin };
+        self.bus.publish(told).await;
+        Ok(personal)
+    }
+
     async fn edit(&self, edit: GroupEdit) -> Result<Edited, Error> {
         let conversation = edit.conversation;
         let edited = self.stores.conversations.edit(edit).await?;
@@ -214,27 +325,28 @@ impl Persist {
     }
 }
 
-/// Messages and marks of one transaction, each with who is to hear what became of it.
+/// Messages and marks of one transaction and the acts after them, each with who is to hear what became of it.
 #[derive(Default)]
 struct Batch {
     posts: Vec<NewPost>,
     replies: Vec<Reply>,
     marks: Vec<NewMark>,
     waiting: Vec<(Option<SocketId>, Waiting<Marked>)>,
+    acts: Vec<(NewAct, Reply)>,
 }
 
 /// The queue in front of the writer.
-pub(crate) struct Writer(RwLock<Option<mpsc::Sender<Job>>>);
+pub(crate) struct Writer(RwLock<Option<mpsc::Sender<(Instant, Job)>>>);
 
 impl Writer {
-    pub(crate) const fn new(jobs: mpsc::Sender<Job>) -> Self {
+    pub(crate) const fn new(jobs: mpsc::Sender<(Instant, Job)>) -> Self {
         Self(RwLock::new(Some(jobs)))
     }
 
     /// Queues a job, or refuses it at once.
     pub(crate) fn submit(&self, job: Job) -> Result<(), Error> {
         let jobs = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        jobs.as_ref().and_then(|jobs| jobs.try_send(job).ok()).ok_or(Error::busy())
+        jobs.as_ref().and_then(|jobs| jobs.try_send((Instant::now(), job)).ok()).ok_or(Error::busy())
     }
 
     /// Takes no more jobs; the writer ends after those it has.

@@ -17,8 +17,8 @@ pub struct Resume<'a> {
     pub epoch: Option<Epoch>,
     /// Conversations and the last `rev` applied in each; at most [`CURSORS`] are looked at.
     pub cursors: Option<&'a [(ConversationId, u64)]>,
-    /// Its own read marks as it has them.
-    pub marks: Option<&'a [(ConversationId, u64)]>,
+    /// The `state` of each conversation as it has it.
+    pub states: Option<&'a [(ConversationId, u32)]>,
 }
 
 impl Chat {
@@ -42,8 +42,8 @@ impl Chat {
         let who = socket.who();
         let stores = &self.inner.stores;
         let subscribed = stores.conversations.memberships(who.user).await?;
-        for conversation in &subscribed {
-            self.inner.hub.subscribe(socket, *conversation);
+        for (conversation, floor) in &subscribed {
+            self.inner.hub.subscribe(socket, *conversation, *floor);
         }
         let me = self.me(who).await?;
         let conversations = stores.conversations.conversations(who.user).await?;
@@ -55,7 +55,7 @@ impl Chat {
             conversations.iter().map(|conversation| conversation.id).collect();
         // Left between the two reads: the news may have come before the subscription, and what was posted since may be
         // in the queue. Seldom enough to begin again. What was joined meanwhile is subscribed by its own news.
-        if subscribed.iter().any(|id| !mine.contains(id)) {
+        if subscribed.iter().any(|(id, _)| !mine.contains(id)) {
             return Err(Error::busy());
         }
         let epoch = stores.database.epoch();
@@ -67,7 +67,7 @@ impl Chat {
             .filter(|(id, _)| !mine.contains(id))
             .map(|(conversation, _)| ServerFrame::Gone { conversation: *conversation })
             .collect();
-        let mut heads: Vec<_> = differing(conversations, known, resume.marks).collect();
+        let mut heads: Vec<_> = differing(conversations, known, resume.states).collect();
         heads.iter_mut().for_each(|conversation| conversation_for_reader(conversation, who.user));
         let welcome = ServerFrame::Welcome {
             user: me.user,
@@ -89,23 +89,21 @@ impl Chat {
     }
 }
 
-/// The conversations whose `rev`, or own read mark, is not what the client has; all of them where it has nothing.
+/// The conversations whose `rev`, or `state`, is not what the client has; all of them where it has nothing.
 fn differing<'a>(
     conversations: Vec<Conversation>,
     cursors: Option<&'a [(ConversationId, u64)]>,
-    marks: Option<&'a [(ConversationId, u64)]>,
+    states: Option<&'a [(ConversationId, u32)]>,
 ) -> impl Iterator<Item = Conversation> + 'a {
-    let index = |list: Option<&[(ConversationId, u64)]>| -> Option<HashMap<ConversationId, u64>> {
-        list.map(|list| list.iter().copied().collect())
-    };
-    let (cursors, marks) = (index(cursors), index(marks));
+    let cursors: Option<HashMap<_, _>> = cursors.map(|list| list.iter().copied().collect());
+    let states: Option<HashMap<_, _>> = states.map(|list| list.iter().copied().collect());
     conversations.into_iter().filter(move |conversation| {
         let Some(cursors) = &cursors else { return true };
         let same_rev = cursors.get(&conversation.id) == Some(&conversation.head_rev);
-        let same_mark = marks
+        let same_state = states
             .as_ref()
-            .and_then(|marks| marks.get(&conversation.id))
-            .is_none_or(|seq| *seq == conversation.read_seq);
-        !(same_rev && same_mark)
+            .and_then(|states| states.get(&conversation.id))
+            .is_none_or(|state| *state == conversation.state());
+        !(same_rev && same_state)
     })
 }

@@ -12,10 +12,10 @@
 pub(crate) mod sqlite;
 
 use async_trait::async_trait;
-use protocol::rest::{Changes, Me, Session};
+use protocol::rest::{Changes, Group, Me, PatchSettings, Receipts, Session, Version};
 use protocol::{
-    Body, Change, Conversation, ConversationId, Epoch, Kind, Member, Message, MessageId, Nonce, Role,
-    SessionId, Timestamp, User, UserId,
+    Body, Change, Conversation, ConversationId, Emoji, Epoch, History, Kind, Member, Message, MessageId,
+    Nonce, Role, SessionId, Settings, Timestamp, User, UserId,
 };
 use std::fmt;
 
@@ -105,6 +105,9 @@ pub(crate) struct NewConversation {
     pub(crate) title: String,
     /// The first is who asks.
     pub(crate) members: Vec<(UserId, Role)>,
+    pub(crate) nonce: Option<Nonce>,
+    pub(crate) public: bool,
+    pub(crate) history: History,
     pub(crate) created_at: Timestamp,
 }
 
@@ -113,8 +116,10 @@ pub(crate) struct NewConversation {
 pub(crate) enum Created {
     /// It is new.
     New,
-    /// The direct conversation was there already.
-    Existing,
+    /// The direct conversation was there already, or the nonce founded this group before.
+    Existing(ConversationId),
+    /// The nonce was used before, for something else.
+    OtherUse,
     /// One of the members does not exist.
     UnknownMember,
 }
@@ -130,9 +135,17 @@ pub(crate) struct GroupEdit {
 
 pub(crate) enum GroupChange {
     Join(UserId),
+    /// Nobody added them: they join a public group by themselves.
+    JoinPublic,
     /// The same person as `by`: they leave by themselves.
     Leave(UserId),
     Rename(String),
+    /// `Owner` hands the group over.
+    Role(UserId, Role),
+    Access {
+        public: Option<bool>,
+        history: Option<History>,
+    },
 }
 
 /// What became of a [`GroupEdit`].
@@ -146,6 +159,8 @@ pub(crate) enum Edited {
     /// No such conversation, or the asker is not a member, or the person does not exist.
     NotFound,
     Forbidden(&'static str),
+    /// It cannot be as the group is now.
+    Conflict(&'static str),
     /// The group has as many members as a group may have.
     Full,
 }
@@ -159,6 +174,15 @@ pub(crate) struct Standing {
     pub(crate) joined_rev: u64,
 }
 
+/// What only one member sees of a conversation, and what is unread for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Personal {
+    pub(crate) settings: Settings,
+    pub(crate) read_seq: u64,
+    pub(crate) unread: u64,
+    pub(crate) mentions: u64,
+}
+
 /// Conversations and their members.
 #[async_trait]
 pub(crate) trait Conversations: Send + Sync {
@@ -168,9 +192,18 @@ pub(crate) trait Conversations: Send + Sync {
     async fn conversation(&self, user: UserId, id: ConversationId) -> Result<Option<Conversation>>;
     /// All of a person's conversations, newest activity first, in a fixed number of queries.
     async fn conversations(&self, user: UserId) -> Result<Vec<Conversation>>;
-    /// Ids of a person's conversations.
-    async fn memberships(&self, user: UserId) -> Result<Vec<ConversationId>>;
+    /// A person's conversations, each with the last `seq` that is not theirs to see.
+    async fn memberships(&self, user: UserId) -> Result<Vec<(ConversationId, u64)>>;
     async fn standing(&self, user: UserId, id: ConversationId) -> Result<Option<Standing>>;
+    /// Changes what only this member sees. None: not a member.
+    async fn set(&self, user: UserId, id: ConversationId, patch: &PatchSettings) -> Result<Option<Personal>>;
+    /// Keeps a conversation as unread from a message on: at most [`UNREAD_BACK`](protocol::limits::UNREAD_BACK) before
+    /// the head, and nothing the member may not see. None: not a member.
+    async fn mark_unread(&self, user: UserId, id: ConversationId, seq: u64) -> Result<Option<Personal>>;
+    /// Public groups whose title contains `q`, largest first.
+    async fn public_groups(&self, user: UserId, q: &str, limit: u32) -> Result<Vec<Group>>;
+    /// Of these conversations, the newest `rev` of each that exists.
+    async fn head_revs(&self, ids: &[ConversationId]) -> Result<Vec<(ConversationId, u64)>>;
     /// In order of joining; of those who joined together, the higher role first.
     async fn members(&self, id: ConversationId) -> Result<Vec<Member>>;
 }
@@ -224,8 +257,11 @@ pub(crate) type MarkOutcome = Option<Marked>;
 pub(crate) struct Marked {
     pub(crate) read_seq: u64,
     pub(crate) unread: u64,
-    /// Whether it was raised.
+    pub(crate) mentions: u64,
+    /// Whether it was raised, or was kept as unread before.
     pub(crate) moved: bool,
+    /// Whether the other members are told: not in large groups, where everybody's marks would be everybody's news.
+    pub(crate) told: bool,
 }
 
 /// Which part of a conversation's messages.
@@ -241,6 +277,57 @@ pub enum Span {
     Around(u64),
 }
 
+/// What is to happen to a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Other words, by its author.
+    Edit(Body),
+    /// Taken back, by its author or who looks after the group.
+    Recall,
+    /// A reaction put or taken away.
+    React(Emoji, bool),
+    /// Pinned or unpinned.
+    Pin(bool),
+}
+
+/// An [`Act`] to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct NewAct {
+    pub(crate) message: MessageId,
+    pub(crate) by: UserId,
+    pub(crate) nonce: Option<Nonce>,
+    pub(crate) act: Act,
+    pub(crate) at: Timestamp,
+}
+
+/// What became of a [`NewAct`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ActOutcome {
+    Stored {
+        kind: Kind,
+        change: Change,
+    },
+    /// It was so already; only the nonce was noted.
+    Unchanged(Message),
+    /// The nonce was used before, for the same: the message as it is now.
+    Duplicate(Message),
+    /// The nonce was used before, for something else.
+    OtherUse,
+    /// No such message, or not for this person to see.
+    NotFound,
+    Forbidden(&'static str),
+    /// The message is not one any more to which this can happen, or it is full.
+    Conflict(&'static str),
+}
+
+/// A page and what belongs to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) quoted: Vec<Message>,
+    pub(crate) happened: Vec<Change>,
+}
+
 /// Messages, read marks, the log.
 #[async_trait]
 pub(crate) trait Messages: Send + Sync {
@@ -253,10 +340,29 @@ pub(crate) trait Messages: Send + Sync {
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)>;
     /// What the nonces of these posts were used for, if at all: to be asked when the outcome of a commit is unknown.
     async fn look_up(&self, posts: &[NewPost]) -> Result<Vec<Option<PostOutcome>>>;
-    /// A page, ascending, of messages after `floor`.
-    async fn page(&self, id: ConversationId, floor: u64, span: Span, limit: u32) -> Result<Vec<Message>>;
-    /// The changes after `after` up to `limit` of them; `head` is the head the caller read before.
-    async fn changes(&self, id: ConversationId, after: u64, head: u64, limit: u32) -> Result<Changes>;
+    /// Writes what happens to messages, in order, in one transaction; at most [`BATCH`].
+    async fn act(&self, acts: &[NewAct]) -> Result<Vec<ActOutcome>>;
+    /// A page, ascending, of what `standing` lets its owner see.
+    async fn page(&self, id: ConversationId, standing: Standing, span: Span, limit: u32) -> Result<Page>;
+    /// Messages after `after`, the newest `limit` of them, ascending, without what belongs to a page.
+    async fn newest(&self, id: ConversationId, after: u64, limit: u32) -> Result<Vec<Message>>;
+    /// The changes after `after` up to `limit` of them, as `standing` lets its owner see them: a change of a message
+    /// from before they joined is counted and not shown.
+    async fn changes(
+        &self,
+        id: ConversationId,
+        standing: Standing,
+        after: u64,
+        limit: u32,
+    ) -> Result<Changes>;
+    /// One message, where the person may see it.
+    async fn message(&self, user: UserId, id: MessageId) -> Result<Option<Message>>;
+    /// What it said before, oldest first.
+    async fn edits(&self, message: &Message) -> Result<Vec<Version>>;
+    /// The pinned messages after `floor`, ascending.
+    async fn pins(&self, id: ConversationId, floor: u64) -> Result<Vec<Message>>;
+    /// Who of the members other than its sender has read a message: of how many, how many, and the first `limit`.
+    async fn readers(&self, message: &Message, limit: u32) -> Result<Receipts>;
 }
 
 /// The database as a whole.

@@ -5,7 +5,7 @@ use crate::clock::now;
 use crate::error::Error;
 use crate::hub::Socket;
 use crate::persist::{Job, Reply};
-use crate::store::NewPost;
+use crate::store::{Act, NewAct, NewPost};
 use crate::{Chat, Identity, Result};
 use protocol::rest::{NewMessage, Posted};
 use protocol::{Body, ConversationId, MessageId, Nonce, UserId};
@@ -54,5 +54,45 @@ impl Chat {
     ) -> Result<()> {
         let post = new_post(socket.who().user, conversation, nonce, body, reply_to)?;
         self.inner.writer.submit(Job::Post(post, Reply::Socket(socket.clone())))
+    }
+}
+
+/// What an act may carry.
+fn new_act(by: UserId, message: MessageId, nonce: Option<Nonce>, act: Act) -> Result<NewAct> {
+    let act = match act {
+        Act::Edit(body) => Act::Edit(check_body(body)?),
+        Act::React(emoji, on) => {
+            // What was put there by an older list may always be taken away.
+            if on && emojis::get(emoji.as_str()).is_none() {
+                return Err(Error::invalid("emoji", "must be one emoji"));
+            }
+            Act::React(emoji, on)
+        }
+        Act::Recall | Act::Pin(_) => act,
+    };
+    Ok(NewAct { message, by, nonce, act, at: now() })
+}
+
+impl Chat {
+    /// Does something to a message and waits until it is stored.
+    pub async fn act(
+        &self,
+        who: Identity,
+        message: MessageId,
+        nonce: Option<Nonce>,
+        act: Act,
+    ) -> Result<Posted> {
+        let act = new_act(who.user, message, nonce, act)?;
+        let (message, duplicate) =
+            self.inner.writer.ask(|waiting| Job::Act(act, Reply::Waiting(waiting))).await?;
+        let message = crate::history::shown_to(message, who.user);
+        Ok(Posted { message, duplicate })
+    }
+
+    /// The same for a socket. `Ok`: the answer will be in the socket's queue, in the order of events. `Err`: refused,
+    /// nothing will follow.
+    pub fn act_from(&self, socket: &Arc<Socket>, nonce: Nonce, message: MessageId, act: Act) -> Result<()> {
+        let act = new_act(socket.who().user, message, Some(nonce), act)?;
+        self.inner.writer.submit(Job::Act(act, Reply::Socket(socket.clone())))
     }
 }

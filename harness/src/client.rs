@@ -209,13 +209,19 @@ impl Client {
 
     /// A new group.
     pub async fn group(&self, title: &str, members: &[UserId]) -> Result<Conversation, Error> {
-        let body = NewConversation::Group { title: title.into(), members: members.to_vec() };
+        let body = NewConversation::Group {
+            title: title.into(),
+            members: members.to_vec(),
+            nonce: None,
+            public: false,
+            history: protocol::History::Join,
+        };
         self.submit("conversations", &body).await
     }
 
     /// Gives a group another title.
     pub async fn rename(&self, id: ConversationId, title: &str) -> Result<Conversation, Error> {
-        let body = PatchConversation { title: Some(title.into()) };
+        let body = PatchConversation { title: Some(title.into()), ..Default::default() };
         typed(self.call(Method::PATCH, &format!("conversations/{id}"), &body).await?)
     }
 

@@ -55,7 +55,7 @@ impl Replica {
             // The sender's own connection learns of its message by the ack, which stands in the event's place.
             ServerFrame::Ack { message, duplicate: false, .. } => {
                 let kind = ChangeKind::Posted { message: message.clone() };
-                self.apply(message.conversation, &Change { rev: message.rev, kind })
+                self.apply(message.conversation, &Change::new(message.rev, kind))
             }
             ServerFrame::Changes { conversation, changes, .. } => changes
                 .iter()

@@ -144,15 +144,15 @@ impl Socket {
         self.hello_with(None, None, None).await
     }
 
-    /// Says hello with what a client has: epoch, cursors and read marks. Events that arrive before `live` are
+    /// Says hello with what a client has: epoch, cursors and states. Events that arrive before `live` are
     /// kept for [`next`](Self::next).
     pub async fn hello_with(
         &mut self,
         epoch: Option<Epoch>,
         cursors: Option<Vec<(ConversationId, u64)>>,
-        marks: Option<Vec<(ConversationId, u64)>>,
+        states: Option<Vec<(ConversationId, u32)>>,
     ) -> Result<Hello, Error> {
-        self.frame(&ClientFrame::Hello { protocol: PROTOCOL, epoch, cursors, marks }).await?;
+        self.frame(&ClientFrame::Hello { protocol: PROTOCOL, epoch, cursors, states }).await?;
         let first = self.next().await?;
         let ServerFrame::Welcome { user, session, epoch, heartbeat_ms, limits, .. } = first else {
             return Err(Error::Unreadable(format!("the first frame was {first:?}, not welcome")));

@@ -1,6 +1,6 @@
 //! The log of a conversation: everything that happened to it, numbered by `rev` without holes.
 
-use crate::{Message, Role, UserId};
+use crate::{History, Message, Role, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 /// One numbered change.
@@ -8,6 +8,13 @@ use serde::{Deserialize, Serialize};
 pub struct Change {
     /// 1, 2, 3 … within the conversation.
     pub rev: u64,
+    /// The newest message when it happened: the change stands after it in the timeline. Only where the change is not
+    /// about a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// When it happened, for display. Only where the change is not about a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
     /// What happened.
     #[serde(flatten)]
     pub kind: ChangeKind,
@@ -19,6 +26,26 @@ pub struct Change {
 pub enum ChangeKind {
     /// A new message.
     Posted {
+        /// The message as it is now.
+        message: Message,
+    },
+    /// A message has other words.
+    Edited {
+        /// The message as it is now.
+        message: Message,
+    },
+    /// A message was taken back.
+    Recalled {
+        /// The message as it is now, without its words.
+        message: Message,
+    },
+    /// The reactions under a message changed.
+    Reacted {
+        /// The message as it is now.
+        message: Message,
+    },
+    /// A message was pinned or unpinned.
+    Pinned {
         /// The message as it is now.
         message: Message,
     },
@@ -52,7 +79,49 @@ pub enum ChangeKind {
         /// The new role.
         role: Role,
     },
+    /// Who may find the group, and what newcomers see, changed.
+    Access {
+        /// Who did it.
+        by: UserId,
+        /// Whether everybody can find and join it.
+        public: bool,
+        /// What newcomers see.
+        history: History,
+    },
     /// A kind this program does not know: number it and go on.
     #[serde(other)]
     Unsupported,
+}
+
+impl ChangeKind {
+    /// The message it is about, if it is about one.
+    pub const fn message(&self) -> Option<&Message> {
+        match self {
+            Self::Posted { message }
+            | Self::Edited { message }
+            | Self::Recalled { message }
+            | Self::Reacted { message }
+            | Self::Pinned { message } => Some(message),
+            _ => None,
+        }
+    }
+
+    /// The message it is about, to be changed.
+    pub const fn message_mut(&mut self) -> Option<&mut Message> {
+        match self {
+            Self::Posted { message }
+            | Self::Edited { message }
+            | Self::Recalled { message }
+            | Self::Reacted { message }
+            | Self::Pinned { message } => Some(message),
+            _ => None,
+        }
+    }
+}
+
+impl Change {
+    /// A change without its place and time, as those about messages are.
+    pub const fn new(rev: u64, kind: ChangeKind) -> Self {
+        Self { rev, after: None, at: None, kind }
+    }
 }

@@ -1,9 +1,10 @@
 //! WebSocket frames: JSON objects tagged by `type`. Unknown fields are ignored, unknown types are answered.
 
 use crate::limits::Limits;
+use crate::rest::PatchSettings;
 use crate::{
-    Body, Change, Code, Conversation, ConversationId, Epoch, Kind, Message, MessageId, Nonce, SessionId,
-    Timestamp, User, UserId,
+    Body, Change, Code, Conversation, ConversationId, Emoji, Epoch, Kind, Message, MessageId, Nonce,
+    Presence, SessionId, Settings, Timestamp, User, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,10 +25,10 @@ pub enum ClientFrame {
         /// What the client has: conversation and last applied `rev`. Absent: it has nothing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursors: Option<Vec<(ConversationId, u64)>>,
-        /// My read marks as the client has them. A conversation whose mark moved elsewhere then comes back in
-        /// `heads` although its `rev` is the same (read marks are not changes).
+        /// The [`state`](crate::conversation::state) of each conversation as the client has it. A conversation where something moved that is
+        /// not a change (read marks, my settings) then comes back in `heads` although its `rev` is the same.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        marks: Option<Vec<(ConversationId, u64)>>,
+        states: Option<Vec<(ConversationId, u32)>>,
     },
     /// Post a message.
     Send {
@@ -40,6 +41,42 @@ pub enum ClientFrame {
         /// The message it answers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reply_to: Option<MessageId>,
+    },
+    /// Give one of my messages other words.
+    Edit {
+        /// Unique for ever per person.
+        nonce: Nonce,
+        /// Which message.
+        message: MessageId,
+        /// What it says from now on.
+        body: Body,
+    },
+    /// Take a message back for everybody: mine, or anybody's where I am an owner or an admin.
+    Recall {
+        /// Unique for ever per person.
+        nonce: Nonce,
+        /// Which message.
+        message: MessageId,
+    },
+    /// Put my reaction under a message, or take it away.
+    React {
+        /// Unique for ever per person.
+        nonce: Nonce,
+        /// Which message.
+        message: MessageId,
+        /// Which one.
+        emoji: Emoji,
+        /// Put or taken away.
+        on: bool,
+    },
+    /// Pin a message, or unpin it.
+    Pin {
+        /// Unique for ever per person.
+        nonce: Nonce,
+        /// Which message.
+        message: MessageId,
+        /// Pinned or not.
+        on: bool,
     },
     /// Fetch the changes after a `rev`.
     Sync {
@@ -54,6 +91,30 @@ pub enum ClientFrame {
         conversation: ConversationId,
         /// To this message.
         seq: u64,
+    },
+    /// Keep a conversation as unread from this message on, until I read it again.
+    Unread {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// From this message.
+        seq: u64,
+    },
+    /// Change what only I see of a conversation.
+    Settings {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// Only what is named changes.
+        settings: PatchSettings,
+    },
+    /// I am writing here. Said again every few seconds; lost without harm.
+    Typing {
+        /// In which conversation.
+        conversation: ConversationId,
+    },
+    /// Whether somebody is at this device.
+    Presence {
+        /// `online` or `away`.
+        state: Presence,
     },
     /// Sign of life, every `heartbeat_ms`.
     Ping {
@@ -150,6 +211,44 @@ pub enum ServerFrame {
         /// To the reader's own devices: what is still unread.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unread: Option<u64>,
+        /// To the reader's own devices: how many of those name me.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mentions: Option<u64>,
+    },
+    /// What only I see of a conversation, changed on another of my devices.
+    Settings {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// All of it.
+        settings: Settings,
+        /// What is unread now.
+        unread: u64,
+        /// How many of those name me.
+        mentions: u64,
+    },
+    /// Somebody is writing. Good for [`TYPING_MS`](crate::limits::TYPING_MS), then forget it.
+    Typing {
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        user: UserId,
+    },
+    /// Somebody I share a conversation with came, left or stepped away.
+    Presence {
+        /// Who.
+        user: UserId,
+        /// How they are now.
+        state: Presence,
+        /// When they were last connected, where they left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_seen: Option<Timestamp>,
+    },
+    /// Who is connected of those I share a conversation with, after `live`; everybody else is not.
+    Present {
+        /// A device is connected, somebody is at it.
+        online: Vec<UserId>,
+        /// A device is connected, nobody is at it.
+        away: Vec<UserId>,
     },
     /// Answer to `ping`.
     Pong {

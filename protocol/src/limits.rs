@@ -46,6 +46,26 @@ pub const PEOPLE: u32 = 20;
 pub const PEOPLE_IDS: usize = 200;
 /// Newest messages each conversation carries in `unread/all`.
 pub const UNREAD_MESSAGES: u32 = 50;
+/// Longest emoji, in bytes: a family with skin tones is far shorter.
+pub const EMOJI_BYTES: usize = 64;
+/// Most different emoji under one message; another one is refused.
+pub const REACTIONS: usize = 20;
+/// Most people who choose one emoji under one message; one more is refused.
+pub const REACTORS: usize = 500;
+/// Most pinned messages of a conversation; another one is refused.
+pub const PINS: u32 = 100;
+/// Most names of one message that are resolved; the rest are words.
+pub const MENTIONS: usize = 50;
+/// Milliseconds after which a message can no longer be edited: two days.
+pub const EDIT_MS: u64 = 48 * 60 * 60 * 1000;
+/// Most earlier versions of one message; another edit is refused.
+pub const EDITS: u32 = 100;
+/// How far back from the newest message one may mark as unread.
+pub const UNREAD_BACK: u64 = 1_000;
+/// Milliseconds for which `typing` is good.
+pub const TYPING_MS: u32 = 6_000;
+/// Most readers named in an answer.
+pub const READERS: u32 = 200;
 
 /// The limits a client must respect, as sent in `welcome`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +85,14 @@ pub struct Limits {
     pub frames_burst: u32,
     pub frames_per_second: u32,
     pub sync_changes: u64,
+    pub reactions: usize,
+    pub reactors: usize,
+    pub pins: u32,
+    pub mentions: usize,
+    pub edit_ms: u64,
+    pub edits: u32,
+    pub unread_back: u64,
+    pub typing_ms: u32,
 }
 
 impl Default for Limits {
@@ -84,6 +112,14 @@ impl Default for Limits {
             frames_burst: FRAMES_BURST,
             frames_per_second: FRAMES_PER_SECOND,
             sync_changes: SYNC_CHANGES,
+            reactions: REACTIONS,
+            reactors: REACTORS,
+            pins: PINS,
+            mentions: MENTIONS,
+            edit_ms: EDIT_MS,
+            edits: EDITS,
+            unread_back: UNREAD_BACK,
+            typing_ms: TYPING_MS,
         }
     }
 }

@@ -30,12 +30,22 @@ pub struct Message {
     pub recalled: bool,
     /// The message of the same conversation it answers.
     pub reply_to: Option<MessageId>,
-    /// People it names, resolved by the server.
+    /// People it names with `@name`, resolved by the server among the members.
     pub mentions: Vec<UserId>,
+    /// Whether it names everybody with `@all`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mentions_all: bool,
     /// Reactions, oldest emoji first.
     pub reactions: Vec<Reaction>,
     /// Whether it is pinned.
     pub pinned: bool,
+}
+
+impl Message {
+    /// Whether it names this person, by name or with everybody else.
+    pub fn names(&self, user: UserId) -> bool {
+        self.sender != user && (self.mentions_all || self.mentions.contains(&user))
+    }
 }
 
 /// One emoji and the people who chose it.
@@ -114,6 +124,12 @@ impl Nonce {
     }
 }
 
+/// One emoji as it is typed: 1 to 64 bytes, no white space, no control characters. The server knows which of them are
+/// emoji.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Emoji(String);
+
 macro_rules! bounded {
     ($name:ident) => {
         impl $name {
@@ -146,6 +162,7 @@ macro_rules! bounded {
 }
 bounded!(Text);
 bounded!(Nonce);
+bounded!(Emoji);
 
 impl TryFrom<String> for Text {
     type Error = TextError;
@@ -177,6 +194,23 @@ impl TryFrom<String> for Nonce {
         }
         if text.chars().count() > limits::NONCE_CHARS {
             return Err(TextError::TooLong(limits::NONCE_CHARS));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl TryFrom<String> for Emoji {
+    type Error = TextError;
+
+    fn try_from(text: String) -> Result<Self, TextError> {
+        if text.is_empty() {
+            return Err(TextError::Empty);
+        }
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(TextError::Character);
+        }
+        if text.len() > limits::EMOJI_BYTES {
+            return Err(TextError::TooLong(limits::EMOJI_BYTES));
         }
         Ok(Self(text))
     }

@@ -1,8 +1,8 @@
 //! Bodies of REST requests and answers.
 
 use crate::{
-    Body, Change, Conversation, ConversationId, Epoch, Member, Message, MessageId, Nonce, SessionId,
-    Timestamp, User, UserId,
+    Body, Change, Conversation, ConversationId, Epoch, History, Member, Message, MessageId, Nonce, Role,
+    SessionId, Timestamp, User, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -120,15 +120,125 @@ pub enum NewConversation {
         /// Others, without myself.
         #[serde(default)]
         members: Vec<UserId>,
+        /// Unique for ever per person: a retry gets the group of the first request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nonce: Option<Nonce>,
+        /// Whether everybody can find and join it.
+        #[serde(default)]
+        public: bool,
+        /// What newcomers see.
+        #[serde(default)]
+        history: History,
     },
 }
 
-/// `PATCH conversations/{id}`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// `PATCH conversations/{id}`: only what is named changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PatchConversation {
     /// 1 to 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// Whether everybody can find and join it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public: Option<bool>,
+    /// What newcomers see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
+}
+
+/// `PATCH conversations/{id}/settings`, and the frame `settings`: only what is named changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatchSettings {
+    /// Silent until then; a time that is past ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_until: Option<Timestamp>,
+    /// At the top of the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<bool>,
+    /// Out of the list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived: Option<bool>,
+    /// Words not sent yet, at most as long as a message; empty: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft: Option<String>,
+}
+
+/// `GET groups?q=`: public groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Groups {
+    /// Largest first, at most 20.
+    pub groups: Vec<Group>,
+}
+
+/// A public group as somebody sees it who may not be in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Which one.
+    pub id: ConversationId,
+    /// Its title.
+    pub title: String,
+    /// How many members it has.
+    pub member_count: u32,
+    /// Whether I am one.
+    pub joined: bool,
+}
+
+/// `PATCH conversations/{id}/members/{user}`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatchMember {
+    /// The new role. `owner` hands the group over: the old owner becomes an admin.
+    pub role: Role,
+}
+
+/// `POST conversations/{id}/unread`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkUnread {
+    /// From this message on.
+    pub seq: u64,
+}
+
+/// `PATCH messages/{id}`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditMessage {
+    /// Unique for ever per person, so that a late retry does not undo a later edit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<Nonce>,
+    /// What it says from now on.
+    pub body: Body,
+}
+
+/// `GET messages/{id}/edits`: what a message said before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edits {
+    /// Oldest first, without what it says now.
+    pub versions: Vec<Version>,
+}
+
+/// What a message said for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// What it said.
+    pub body: Body,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// `GET conversations/{id}/pins`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pins {
+    /// Ascending `seq`.
+    pub messages: Vec<Message>,
+}
+
+/// `GET messages/{id}/receipts`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipts {
+    /// How many have read it, the sender not counted.
+    pub read: u32,
+    /// Of how many.
+    pub of: u32,
+    /// Who, at most 200.
+    pub readers: Vec<UserId>,
 }
 
 /// `GET conversations/{id}/members`
@@ -152,6 +262,13 @@ pub struct NewMember {
 pub struct Messages {
     /// Ascending `seq`.
     pub messages: Vec<Message>,
+    /// Messages that those answer and that are not among them; those I may see.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quoted: Vec<Message>,
+    /// What else happened between the messages (joins, leaves, titles, roles), by `after` and `rev`; at most 200, the
+    /// newest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub happened: Vec<Change>,
     /// The conversation's newest message when this was read.
     pub head_seq: u64,
     /// The conversation's newest change when this was read: the page is complete up to it.
@@ -206,6 +323,9 @@ pub struct ReadMark {
     pub read_seq: u64,
     /// What is still unread.
     pub unread: u64,
+    /// How many of those name me.
+    #[serde(default)]
+    pub mentions: u64,
 }
 
 /// `GET unread/all`

@@ -100,6 +100,7 @@ fn message() -> Message {
         recalled: false,
         reply_to: None,
         mentions: vec![],
+        mentions_all: false,
         reactions: vec![],
         pinned: false,
     }
@@ -112,6 +113,7 @@ fn full_message() -> Message {
         edited_at: Some(at(60)),
         reply_to: Some(message_id(3)),
         mentions: vec![ben()],
+        mentions_all: false,
         reactions: vec![Reaction { emoji: "👍".into(), users: vec![ada(), ben()] }],
         pinned: true,
         ..message()
@@ -146,7 +148,7 @@ fn changes() -> Vec<Change> {
         ChangeKind::Renamed { by: ada(), title: "Harbour".into() },
         ChangeKind::Role { by: ada(), user: ben(), role: Role::Admin },
     ];
-    (23..).zip(kinds).map(|(rev, kind)| Change { rev, kind }).collect()
+    (23..).zip(kinds).map(|(rev, kind)| Change::new(rev, kind)).collect()
 }
 
 #[test]
@@ -480,7 +482,7 @@ fn a_server_does_not_take_a_frame_it_does_not_know() {
 fn a_change_of_an_unknown_kind_keeps_its_number() {
     let event = json!({"type": "event", "conversation": group(), "kind": "group",
         "change": {"rev": 24, "type": "frozen", "by": ada()}});
-    let change = Change { rev: 24, kind: ChangeKind::Unsupported };
+    let change = Change::new(24, ChangeKind::Unsupported);
     assert_eq!(
         serde_json::from_value::<ServerFrame>(event).unwrap(),
         ServerFrame::Event { conversation: group(), kind: Kind::Group, change }

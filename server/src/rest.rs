@@ -2,6 +2,7 @@
 //! [`input`], what goes wrong is answered by [`crate::problem`].
 
 mod accounts;
+mod acts;
 mod conversations;
 pub mod input;
 mod me;
@@ -18,7 +19,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 pub(crate) use sessions::device;
 
 /// Largest body of a request. The largest text of a message fits many times over.
@@ -42,6 +43,12 @@ pub fn routes() -> Router<Edge> {
         .route("/conversations/{conversation}/messages", get(messages::list).post(messages::create))
         .route("/conversations/{conversation}/changes", get(messages::changes))
         .route("/conversations/{conversation}/read", post(read::create))
+        .route("/conversations/{conversation}/pins", get(messages::pins))
+        .route("/messages/{message}", get(acts::show).patch(acts::edit).delete(acts::recall))
+        .route("/messages/{message}/reactions/{emoji}", put(acts::react).delete(acts::unreact))
+        .route("/messages/{message}/pin", put(acts::pin).delete(acts::unpin))
+        .route("/messages/{message}/edits", get(acts::edits))
+        .route("/messages/{message}/receipts", get(acts::receipts))
         .route("/unread/all", get(unread::all))
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)

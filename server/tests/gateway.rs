@@ -210,46 +210,46 @@ async fn a_returning_client_is_told_only_what_differs() {
     ada.client.post(second, "two").await.unwrap();
     let (_socket, hello) = ben.live().await.unwrap();
     let cursors: Vec<_> = hello.heads.iter().map(|head| (head.id, head.head_rev)).collect();
-    let marks: Vec<_> = hello.heads.iter().map(|head| (head.id, head.read_seq)).collect();
-    let again = async |epoch: Epoch, cursors: &[(ConversationId, u64)], marks: &[(ConversationId, u64)]| {
+    let states: Vec<_> = hello.heads.iter().map(|head| (head.id, head.state())).collect();
+    let again = async |epoch: Epoch, cursors: &[(ConversationId, u64)], states: &[(ConversationId, u32)]| {
         let mut socket = ben.connect().await.unwrap();
         let hello =
-            socket.hello_with(Some(epoch), Some(cursors.to_vec()), Some(marks.to_vec())).await.unwrap();
+            socket.hello_with(Some(epoch), Some(cursors.to_vec()), Some(states.to_vec())).await.unwrap();
         let mut heads: Vec<_> = hello.heads.into_iter().map(|head| (head.id, head.head_rev)).collect();
         heads.sort_unstable();
         (heads, hello.gone)
     };
     let epoch = hello.epoch;
-    assert_eq!(again(epoch, &cursors, &marks).await, (vec![], vec![]), "nothing happened");
+    assert_eq!(again(epoch, &cursors, &states).await, (vec![], vec![]), "nothing happened");
 
     ada.client.post(second, "three").await.unwrap();
     let moved = ben.client.conversation(second).await.unwrap().head_rev;
-    assert_eq!(again(epoch, &cursors, &marks).await, (vec![(second, moved)], vec![]));
+    assert_eq!(again(epoch, &cursors, &states).await, (vec![(second, moved)], vec![]));
     // A conversation the client has never heard of comes whole.
     let third = ada.client.direct(ben.id()).await.unwrap();
-    let (heads, gone) = again(epoch, &cursors, &marks).await;
+    let (heads, gone) = again(epoch, &cursors, &states).await;
     assert_eq!((heads.len(), heads.contains(&(third.id, third.head_rev)), gone), (2, true, vec![]));
 
-    // Read elsewhere: no change, but the client's mark is behind.
+    // Read elsewhere: no change, but the client's state is behind.
     let known: Vec<_> = ben.client.conversations().await.unwrap().conversations;
     let cursors: Vec<_> = known.iter().map(|head| (head.id, head.head_rev)).collect();
     ben.client.read(first, 1).await.unwrap();
     let rev = |id: ConversationId| cursors.iter().find(|cursor| cursor.0 == id).unwrap().1;
-    assert_eq!(again(epoch, &cursors, &marks).await.0, [(first, rev(first))]);
+    assert_eq!(again(epoch, &cursors, &states).await.0, [(first, rev(first))]);
 
     // What is not mine, was never mine, or is no longer mine is gone, and nothing tells which.
     let unknown = ConversationId::generate();
     ben.client.remove(second, ben.id()).await.unwrap();
     let mut strange = cursors.clone();
     strange.extend([(foreign, 1), (unknown, 1)]);
-    let (_, mut gone) = again(epoch, &strange, &marks).await;
+    let (_, mut gone) = again(epoch, &strange, &states).await;
     gone.sort_unstable();
     let mut wanted = vec![second, foreign, unknown];
     wanted.sort_unstable();
     assert_eq!(gone, wanted);
 
     // Another incarnation of the database: everything the client has is void.
-    let (heads, _) = again(Epoch::generate(), &cursors, &marks).await;
+    let (heads, _) = again(Epoch::generate(), &cursors, &states).await;
     assert_eq!(heads.len(), 2);
 }
 

@@ -47,7 +47,9 @@ async fn a_read_mark_reaches_the_others_and_the_readers_other_devices() {
     let rev = ada.client.conversation(room).await.unwrap().head_rev;
     at_bens.frame(&ClientFrame::Read { conversation: room, seq: 2 }).await.unwrap();
     let mark = |frame: &ServerFrame| match frame {
-        ServerFrame::Read { conversation, user, seq, unread } => Some((*conversation, *user, *seq, *unread)),
+        ServerFrame::Read { conversation, user, seq, unread, .. } => {
+            Some((*conversation, *user, *seq, *unread))
+        }
         _ => None,
     };
     assert_eq!(at_adas.until("the mark", mark).await.unwrap(), (room, ben.id(), 2, None));

@@ -220,7 +220,12 @@ impl Entry {
                     member.role = *role;
                 }
             }
-            ChangeKind::Unsupported => {}
+            ChangeKind::Edited { .. }
+            | ChangeKind::Recalled { .. }
+            | ChangeKind::Reacted { .. }
+            | ChangeKind::Pinned { .. }
+            | ChangeKind::Access { .. }
+            | ChangeKind::Unsupported => {}
         }
     }
 

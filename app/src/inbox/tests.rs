@@ -20,6 +20,9 @@ pub(crate) fn conversation(number: u128, head_seq: u64, read_seq: u64, unread: u
         last_message: (head_seq > 0).then(|| message(head_seq, head_seq, user(2))),
         members: vec![member(ME, read_seq), member(2, head_seq)],
         member_count: 2,
+        public: false,
+        history: protocol::History::Join,
+        settings: protocol::Settings::default(),
     }
 }
 
@@ -28,7 +31,7 @@ fn entry(head_seq: u64, read_seq: u64, unread: u64) -> Entry {
 }
 
 fn change(rev: u64, kind: ChangeKind) -> Change {
-    Change { rev, kind }
+    Change::new(rev, kind)
 }
 
 fn none(_: u64, _: u64) -> Option<(u64, u64)> {

@@ -190,7 +190,7 @@ impl World {
     pub fn hello(&mut self) -> ClientFrame {
         let named = self.inbox.named();
         self.unconfirmed = self.inbox.iter().map(|entry| entry.id()).collect();
-        let (mut cursors, mut marks) = (Vec::with_capacity(named.len()), Vec::with_capacity(named.len()));
+        let (mut cursors, mut states) = (Vec::with_capacity(named.len()), Vec::with_capacity(named.len()));
         for id in named {
             if self.void.contains(&id) {
                 continue; // left out: comes whole
@@ -202,14 +202,14 @@ impl World {
                 // Either the server has this mark too, or it sends the conversation, which says what it has.
                 entry.told(mark);
                 cursors.push((id, has));
-                marks.push((id, mark));
+                states.push((id, entry.conversation().state()));
             }
         }
         ClientFrame::Hello {
             protocol: frame::PROTOCOL,
             epoch: Some(self.epoch),
             cursors: Some(cursors),
-            marks: Some(marks),
+            states: Some(states),
         }
     }
 

@@ -134,6 +134,11 @@ impl Timeline {
             | ChangeKind::Left { .. }
             | ChangeKind::Renamed { .. }
             | ChangeKind::Role { .. }
+            | ChangeKind::Edited { .. }
+            | ChangeKind::Recalled { .. }
+            | ChangeKind::Reacted { .. }
+            | ChangeKind::Pinned { .. }
+            | ChangeKind::Access { .. }
             | ChangeKind::Unsupported => {}
         }
     }

@@ -29,6 +29,7 @@ pub(crate) fn message(seq: u64, rev: u64, sender: UserId) -> Message {
         recalled: false,
         reply_to: None,
         mentions: Vec::new(),
+        mentions_all: false,
         reactions: Vec::new(),
         pinned: false,
     }
@@ -36,12 +37,12 @@ pub(crate) fn message(seq: u64, rev: u64, sender: UserId) -> Message {
 
 /// A conversation in which change `n` posts message `n`.
 fn posted(seq: u64) -> Change {
-    Change { rev: seq, kind: ChangeKind::Posted { message: message(seq, seq, user(2)) } }
+    Change::new(seq, ChangeKind::Posted { message: message(seq, seq, user(2)) })
 }
 
 fn page(seqs: std::ops::RangeInclusive<u64>, head: u64) -> Messages {
     let messages = seqs.map(|seq| message(seq, seq, user(2))).collect();
-    Messages { messages, head_seq: head, head_rev: head }
+    Messages { messages, quoted: Vec::new(), happened: Vec::new(), head_seq: head, head_rev: head }
 }
 
 fn seqs(timeline: &Timeline) -> Vec<u64> {
@@ -72,17 +73,20 @@ fn applies_only_the_next_change() {
 #[test]
 fn a_change_that_is_no_message_moves_the_position_only() {
     let mut timeline = Timeline::new(page(1..=3, 3), None);
-    assert_eq!(timeline.apply(&Change { rev: 4, kind: ChangeKind::Unsupported }), Applied::Done);
+    assert_eq!(timeline.apply(&Change::new(4, ChangeKind::Unsupported)), Applied::Done);
     assert_eq!((timeline.rev(), timeline.head_seq()), (4, 3));
 }
 
 #[test]
 fn an_empty_conversation_is_complete_and_takes_its_first_message() {
-    let mut timeline = Timeline::new(Messages { messages: Vec::new(), head_seq: 0, head_rev: 2 }, None);
+    let mut timeline = Timeline::new(
+        Messages { messages: Vec::new(), quoted: Vec::new(), happened: Vec::new(), head_seq: 0, head_rev: 2 },
+        None,
+    );
     let window = timeline.window(vec![pending("n")]);
     assert!(window.at_start && window.at_head);
     assert_eq!(window.rows.len(), 1);
-    let first = Change { rev: 3, kind: ChangeKind::Posted { message: message(1, 3, user(2)) } };
+    let first = Change::new(3, ChangeKind::Posted { message: message(1, 3, user(2)) });
     assert_eq!(timeline.apply(&first), Applied::Done);
     assert_eq!(seqs(&timeline), [1]);
 }
@@ -94,7 +98,7 @@ fn an_echo_goes_when_its_message_is_there_and_keeps_its_key() {
     let before = timeline.window(vec![Arc::clone(&echo)]);
     let mut mine = message(4, 4, user(1));
     mine.nonce = Some(echo.nonce.clone());
-    timeline.apply(&Change { rev: 4, kind: ChangeKind::Posted { message: mine } });
+    timeline.apply(&Change::new(4, ChangeKind::Posted { message: mine }));
     let after = timeline.window(vec![echo]);
     assert_eq!((before.rows.len(), after.rows.len()), (4, 4));
     assert_eq!(before.rows.last().map(Row::key), after.rows.last().map(Row::key));

@@ -145,6 +145,11 @@ impl Socket {
         self.room_set().as_mut().is_some_and(|rooms| rooms.remove(&conversation))
     }
 
+    /// Whether it hears the conversation.
+    pub(crate) fn is_in(&self, conversation: ConversationId) -> bool {
+        self.room_set().as_ref().is_some_and(|rooms| rooms.contains(&conversation))
+    }
+
     pub(super) fn take_rooms(&self) -> HashSet<ConversationId> {
         self.room_set().take().unwrap_or_default()
     }

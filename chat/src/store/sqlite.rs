@@ -4,9 +4,13 @@
 //! beside it), which is what lets [`batch`] read first and write afterwards in two calls.
 
 mod accounts;
+mod acts;
 mod batch;
 mod conversations;
+mod log;
+mod mentions;
 mod messages;
+mod post;
 mod rows;
 
 use super::{Database, Result, StoreError, Stores};
@@ -61,6 +65,8 @@ impl Sqlite {
             .busy_timeout(BUSY)
             .pragma("cache_size", "-16384") // 16 MiB a connection
             .pragma("journal_size_limit", "67108864")
+            // What was taken back is overwritten in the file, not only unlinked.
+            .pragma("secure_delete", "1")
             .statement_cache_capacity(200)
             .disable_statement_logging();
         let write = SqlitePoolOptions::new()

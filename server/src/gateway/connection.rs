@@ -4,12 +4,12 @@ use super::reader::{self, Read};
 use super::writer;
 use crate::listener::Connection;
 use bytes::Bytes;
-use chat::{Chat, Drained, Error, Identity, Resume, Socket};
+use chat::{Act, Chat, Drained, Error, Identity, Resume, Socket};
 use futures::{SinkExt, StreamExt};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use protocol::frame::{PROTOCOL, close};
-use protocol::{ClientFrame, ServerFrame, limits};
+use protocol::{ClientFrame, MessageId, Nonce, ServerFrame, limits};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,13 +134,13 @@ async fn greet(attached: &Attached, wire: &mut Wire, stopping: &CancellationToke
     let Read::Frame(frame) = reader::read(&text) else {
         return Err(Ending::close(close::PROTOCOL, "a hello was expected"));
     };
-    let ClientFrame::Hello { protocol, epoch, cursors, marks } = *frame else {
+    let ClientFrame::Hello { protocol, epoch, cursors, states } = *frame else {
         return Err(Ending::close(close::PROTOCOL, "a hello was expected"));
     };
     if protocol != PROTOCOL {
         return Err(Ending::close(close::UPGRADE, "another version of the protocol is spoken here"));
     }
-    let resume = Resume { epoch, cursors: cursors.as_deref(), marks: marks.as_deref() };
+    let resume = Resume { epoch, cursors: cursors.as_deref(), states: states.as_deref() };
     let answer = chat.hello(socket, resume).await;
     let frames = match answer {
         Ok(frames) => frames,
@@ -292,6 +292,15 @@ async fn handle(
                 socket.push(&ServerFrame::Refused(error.refusal(Some(nonce.into()), None)));
             }
         }
+        ClientFrame::Edit { nonce, message, body } => act(chat, socket, nonce, message, Act::Edit(body)),
+        ClientFrame::Recall { nonce, message } => act(chat, socket, nonce, message, Act::Recall),
+        ClientFrame::React { nonce, message, emoji, on } => {
+            act(chat, socket, nonce, message, Act::React(emoji, on));
+        }
+        ClientFrame::Pin { nonce, message, on } => act(chat, socket, nonce, message, Act::Pin(on)),
+        // What is only of the moment is never answered, not even where it is refused.
+        ClientFrame::Typing { conversation } => chat.typing(socket, conversation),
+        ClientFrame::Presence { state } => chat.step(socket, state),
         ClientFrame::Ping { n } => socket.push(&ServerFrame::Pong { n, heads: chat.moved(socket) }),
         // On the heap: what waits for the store must not make every idle socket's task bigger.
         ClientFrame::Sync { conversation, after } => Box::pin(sync(chat, socket, conversation, after)).await,
@@ -300,8 +309,26 @@ async fn handle(
                 socket.push(&ServerFrame::Refused(error.refusal(None, Some("read".to_owned()))));
             }
         }
+        ClientFrame::Unread { conversation, seq } => {
+            let marked = chat.mark_unread(socket.who(), conversation, seq, Some(socket));
+            if let Err(error) = Box::pin(marked).await {
+                socket.push(&ServerFrame::Refused(error.refusal(None, Some("unread".to_owned()))));
+            }
+        }
+        ClientFrame::Settings { conversation, settings } => {
+            let set = chat.set(socket.who(), conversation, settings, Some(socket));
+            if let Err(error) = Box::pin(set).await {
+                socket.push(&ServerFrame::Refused(error.refusal(None, Some("settings".to_owned()))));
+            }
+        }
     }
     Ok(())
+}
+
+fn act(chat: &Chat, socket: &Arc<Socket>, nonce: Nonce, message: MessageId, act: Act) {
+    if let Err(error) = chat.act_from(socket, nonce.clone(), message, act) {
+        socket.push(&ServerFrame::Refused(error.refusal(Some(nonce.into()), None)));
+    }
 }
 
 async fn sync(chat: &Chat, socket: &Socket, conversation: protocol::ConversationId, after: u64) {

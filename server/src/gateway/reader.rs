@@ -5,7 +5,10 @@ use protocol::{ClientFrame, Code, FieldError, Refusal};
 use serde_json::Value;
 
 /// Types of [`ClientFrame`]; another one may be a newer client's.
-const KNOWN: [&str; 5] = ["hello", "send", "sync", "read", "ping"];
+const KNOWN: [&str; 13] = [
+    "hello", "send", "edit", "recall", "react", "pin", "sync", "read", "unread", "settings", "typing",
+    "presence", "ping",
+];
 /// Characters of a client's own words that an answer repeats.
 const REPEATED: usize = 256;
 
@@ -58,7 +61,15 @@ fn why(text: &str, error: &serde_json::Error) -> Read {
 /// What a refusal of `frame` refers to: its nonce, or its type.
 pub(super) fn reference(frame: &ClientFrame) -> (Option<String>, Option<String>) {
     let kind = match frame {
-        ClientFrame::Send { nonce, .. } => return (Some(nonce.to_string()), None),
+        ClientFrame::Send { nonce, .. }
+        | ClientFrame::Edit { nonce, .. }
+        | ClientFrame::Recall { nonce, .. }
+        | ClientFrame::React { nonce, .. }
+        | ClientFrame::Pin { nonce, .. } => return (Some(nonce.to_string()), None),
+        ClientFrame::Unread { .. } => "unread",
+        ClientFrame::Settings { .. } => "settings",
+        ClientFrame::Typing { .. } => "typing",
+        ClientFrame::Presence { .. } => "presence",
         ClientFrame::Hello { .. } => "hello",
         ClientFrame::Sync { .. } => "sync",
         ClientFrame::Read { .. } => "read",
@@ -70,7 +81,8 @@ pub(super) fn reference(frame: &ClientFrame) -> (Option<String>, Option<String>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{Body, ConversationId, Nonce, Text};
+    use protocol::rest::PatchSettings;
+    use protocol::{Body, ConversationId, MessageId, Nonce, Presence, Text};
 
     fn refused(text: &str) -> Refusal {
         match read(text) {
@@ -83,23 +95,41 @@ mod tests {
     fn every_type_we_have_is_known() {
         let conversation = ConversationId::generate();
         let frames = [
-            ClientFrame::Hello { protocol: 1, epoch: None, cursors: None, marks: None },
+            ClientFrame::Hello { protocol: 1, epoch: None, cursors: None, states: None },
             ClientFrame::Send {
                 nonce: Nonce::generate(),
                 conversation,
                 body: Body::Text { text: Text::try_from("hi".to_owned()).unwrap() },
                 reply_to: None,
             },
+            ClientFrame::Edit {
+                nonce: Nonce::generate(),
+                message: MessageId::generate(),
+                body: Body::Text { text: Text::try_from("hi".to_owned()).unwrap() },
+            },
+            ClientFrame::Recall { nonce: Nonce::generate(), message: MessageId::generate() },
+            ClientFrame::React {
+                nonce: Nonce::generate(),
+                message: MessageId::generate(),
+                emoji: "👍".parse().unwrap(),
+                on: true,
+            },
+            ClientFrame::Pin { nonce: Nonce::generate(), message: MessageId::generate(), on: true },
             ClientFrame::Sync { conversation, after: 0 },
             ClientFrame::Read { conversation, seq: 1 },
+            ClientFrame::Unread { conversation, seq: 1 },
+            ClientFrame::Settings { conversation, settings: PatchSettings::default() },
+            ClientFrame::Typing { conversation },
+            ClientFrame::Presence { state: Presence::Away },
             ClientFrame::Ping { n: 1 },
         ];
         assert_eq!(frames.len(), KNOWN.len());
         for (frame, kind) in frames.into_iter().zip(KNOWN) {
             let text = serde_json::to_string(&frame).unwrap();
             assert!(text.contains(&format!("\"type\":\"{kind}\"")), "{text}");
-            if !matches!(frame, ClientFrame::Send { .. }) {
-                assert_eq!(reference(&frame).1.as_deref(), Some(kind));
+            match reference(&frame) {
+                (Some(nonce), None) => assert!(text.contains(&nonce)),
+                (_, of) => assert_eq!(of.as_deref(), Some(kind)),
             }
             assert_eq!(read(&text), Read::Frame(Box::new(frame)));
         }
@@ -129,7 +159,7 @@ mod tests {
     fn an_unknown_type_is_refused_by_name() {
         let refusal = refused(r#"{"type":"dance"}"#);
         assert_eq!((refusal.code, refusal.in_reply_to.as_deref()), (Code::UnknownType, Some("dance")));
-        let refusal = refused(r#"{"type":"edit","nonce":"n1"}"#);
+        let refusal = refused(r#"{"type":"forward","nonce":"n1"}"#);
         assert_eq!((refusal.code, refusal.nonce.as_deref()), (Code::UnknownType, Some("n1")));
         assert_eq!(refusal.in_reply_to, None);
     }

@@ -6,7 +6,7 @@ use crate::router::Edge;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chat::{Error, Span};
-use protocol::rest::{Changes, Messages, NewMessage, Posted};
+use protocol::rest::{Changes, Messages, NewMessage, Pins, Posted};
 use protocol::{ConversationId, limits};
 use serde::Deserialize;
 
@@ -74,6 +74,15 @@ pub(super) async fn changes(
     Query(query): Query<After>,
 ) -> Result<axum::Json<Changes>, Failure> {
     Ok(axum::Json(edge.chat.changes(who, conversation, query.after, bounded(query.limit)).await?))
+}
+
+/// `GET conversations/{id}/pins`
+pub(super) async fn pins(
+    State(edge): State<Edge>,
+    Who(who): Who,
+    Path(conversation): Path<ConversationId>,
+) -> Result<axum::Json<Pins>, Failure> {
+    Ok(axum::Json(edge.chat.pins(who, conversation).await?))
 }
 
 /// A page's size: what was asked for, within the limits.

@@ -25,7 +25,7 @@ impl World {
             ServerFrame::Ack { nonce, mut message, .. } => {
                 let id = message.conversation;
                 message.nonce = Some(nonce.clone());
-                self.change(id, Change { rev: message.rev, kind: ChangeKind::Posted { message } });
+                self.change(id, Change::new(message.rev, ChangeKind::Posted { message }));
                 if self.inbox.get(id).is_none() && self.outbox.settled(&nonce) {
                     self.requests.push(Request::Save);
                 }
@@ -38,7 +38,7 @@ impl World {
                 self.flush_outbox(moment.now);
             }
             ServerFrame::Reset { conversation, .. } => self.reset(conversation),
-            ServerFrame::Read { conversation, user, seq, unread } => {
+            ServerFrame::Read { conversation, user, seq, unread, .. } => {
                 self.read(conversation, user, seq, unread)
             }
             ServerFrame::Pong { heads, .. } => {
@@ -54,7 +54,11 @@ impl World {
             }
             // The connection's own: it knows what to do when the socket closes.
             ServerFrame::Bye { .. } => {}
-            ServerFrame::Unsupported => {}
+            ServerFrame::Settings { .. }
+            | ServerFrame::Typing { .. }
+            | ServerFrame::Presence { .. }
+            | ServerFrame::Present { .. }
+            | ServerFrame::Unsupported => {}
         }
         self.notice_reads(moment.now);
     }
@@ -199,6 +203,11 @@ impl World {
                 ChangeKind::Left { .. }
                 | ChangeKind::Renamed { .. }
                 | ChangeKind::Role { .. }
+                | ChangeKind::Edited { .. }
+                | ChangeKind::Recalled { .. }
+                | ChangeKind::Reacted { .. }
+                | ChangeKind::Pinned { .. }
+                | ChangeKind::Access { .. }
                 | ChangeKind::Unsupported => {}
             }
         }

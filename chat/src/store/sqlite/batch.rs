@@ -59,7 +59,7 @@ pub(super) struct Asked<'a> {
 }
 
 /// One row a message: `i`, `kind`, `head_seq`, `head_rev` (NULL: no such conversation), `member`, `known_in`,
-/// `known_seq`, `known_digest` (NULL: nonce unused), `reply_seq` (NULL: no such message for the sender).
+/// `known_seq`, `known_digest` (NULL: nonce unused), `used_otherwise` (for something else than a message), `reply_seq` (NULL: no such message for the sender).
 pub(super) fn read_posts(asked: &[Asked<'_>]) -> Statement {
     static CACHE: [OnceLock<String>; SIZES.len()] = [const { OnceLock::new() }; SIZES.len()];
     let class = class(asked.len());
@@ -69,8 +69,10 @@ pub(super) fn read_posts(asked: &[Asked<'_>]) -> Statement {
         values(&mut sql, rows, 5);
         sql.push_str(
             ") SELECT v.i, c.kind, c.head_seq, c.head_rev, m.account IS NOT NULL AS member, \
-             k.conversation AS known_in, k.seq AS known_seq, k.digest AS known_digest, p.seq AS reply_seq \
-             FROM v LEFT JOIN message k ON k.nonce = v.nonce AND k.sender = v.sender \
+             k.conversation AS known_in, k.seq AS known_seq, k.digest AS known_digest, \
+             q.nonce IS NOT NULL AS used_otherwise, p.seq AS reply_seq \
+             FROM v LEFT JOIN request q ON q.nonce = v.nonce AND q.sender = v.sender \
+             LEFT JOIN message k ON k.nonce = v.nonce AND k.sender = v.sender \
              LEFT JOIN conversation c ON c.id = v.conversation \
              LEFT JOIN member m ON m.conversation = v.conversation AND m.account = v.sender \
              LEFT JOIN message p ON p.id = v.reply_to AND p.conversation = v.conversation AND p.seq > m.joined_seq \
@@ -87,8 +89,8 @@ pub(super) fn read_posts(asked: &[Asked<'_>]) -> Statement {
     pad(statement, rows - asked.len(), 5)
 }
 
-/// One row a mark whose owner is a member: `i`, `head_seq`, `read_seq`, and `recalled_after` the later of the two
-/// marks.
+/// One row a mark whose owner is a member: `i`, `head_seq`, `member_count`, `read_seq`, `kept_unread`, and
+/// `recalled_after` and `mentions_after` the later of the two marks.
 pub(super) fn read_marks(marks: &[(ConversationId, UserId, u64)]) -> Statement {
     static CACHE: [OnceLock<String>; SIZES.len()] = [const { OnceLock::new() }; SIZES.len()];
     let class = class(marks.len());
@@ -97,7 +99,11 @@ pub(super) fn read_marks(marks: &[(ConversationId, UserId, u64)]) -> Statement {
         let mut sql = "WITH v(i, conversation, account, seq) AS (VALUES ".to_owned();
         values(&mut sql, rows, 4);
         sql.push_str(
-            ") SELECT v.i, c.head_seq, m.read_seq, (SELECT count(*) FROM message r INDEXED BY message_recalled \
+            ") SELECT v.i, c.head_seq, c.member_count, m.read_seq, m.unread_from IS NOT NULL AS kept_unread, \
+             (SELECT count(*) FROM mention n WHERE n.account = m.account AND n.conversation = m.conversation \
+             AND n.seq > max(m.read_seq, v.seq)) + (SELECT count(*) FROM mention n WHERE n.account = zeroblob(16) \
+             AND n.conversation = m.conversation AND n.seq > max(m.read_seq, v.seq) AND n.sender <> m.account) \
+             AS mentions_after, (SELECT count(*) FROM message r INDEXED BY message_recalled \
              WHERE r.conversation = m.conversation AND r.seq > max(m.read_seq, v.seq) AND r.recalled) AS recalled_after \
              FROM v JOIN member m ON m.conversation = v.conversation AND m.account = v.account \
              JOIN conversation c ON c.id = v.conversation",
@@ -124,23 +130,29 @@ pub(super) struct Row<'a> {
     pub(super) body: String,
     pub(super) sent_at: i64,
     pub(super) reply_to: Option<&'a [u8; 16]>,
+    pub(super) mentions: Option<Vec<u8>>,
+    pub(super) mentions_all: bool,
 }
 
-const MESSAGE_COLUMNS: usize = 10;
+const MESSAGE_COLUMNS: usize = 12;
 
-/// Writes messages, the heads they moved and the marks they raised, from `BEGIN` to `COMMIT`.
+/// Writes messages, the heads they moved, the marks they raised and the people they name, from `BEGIN` to `COMMIT`.
 pub(super) fn write(
     messages: &[Row<'_>],
     heads: &[(ConversationId, u64, u64)],
     marks: &[(ConversationId, UserId, u64)],
+    mentions: &[([u8; 16], ConversationId, u64, UserId)],
 ) -> Statement {
     const CLASSES: usize = SIZES.len() + 1;
-    static CACHE: [[OnceLock<String>; CLASSES]; CLASSES] =
-        [const { [const { OnceLock::new() }; CLASSES] }; CLASSES];
+    static CACHE: [[[OnceLock<String>; CLASSES]; CLASSES]; 2] =
+        [const { [const { [const { OnceLock::new() }; CLASSES] }; CLASSES] }; 2];
     // A batch moves at most as many heads as it has messages, so both share a size.
     let (post_class, mark_class) = (class(messages.len()), class(marks.len()));
     let (post_rows, mark_rows) = (size(post_class), size(mark_class));
-    let mut statement = statement(&CACHE[post_class][mark_class], || write_sql(post_rows, mark_rows));
+    let named = !mentions.is_empty();
+    let mut statement = statement(&CACHE[usize::from(named)][post_class][mark_class], || {
+        write_sql(post_rows, mark_rows, named)
+    });
     for message in messages {
         statement = bind_id(statement, Some(message.conversation.as_bytes()));
         statement = statement.bind(rows::integer(message.seq)).bind(rows::integer(message.rev));
@@ -148,6 +160,7 @@ pub(super) fn write(
         statement = bind_id(statement, Some(message.sender.as_bytes()));
         statement = statement.bind(message.nonce.to_owned()).bind(message.digest).bind(message.body.clone());
         statement = bind_id(statement.bind(message.sent_at), message.reply_to);
+        statement = statement.bind(message.mentions.clone()).bind(message.mentions_all);
     }
     statement = pad(statement, post_rows - messages.len(), MESSAGE_COLUMNS);
     for (conversation, seq, rev) in heads {
@@ -159,20 +172,30 @@ pub(super) fn write(
         statement = bind_id(statement, Some(conversation.as_bytes()));
         statement = bind_id(statement, Some(user.as_bytes())).bind(rows::integer(*seq));
     }
-    pad(statement, mark_rows - marks.len(), 3)
+    statement = pad(statement, mark_rows - marks.len(), 3);
+    if !named {
+        return statement;
+    }
+    let hex = |bytes: &[u8; 16]| uuid::Uuid::from_bytes(*bytes).simple().to_string();
+    let rows: Vec<_> = mentions
+        .iter()
+        .map(|(account, id, seq, sender)| (hex(account), hex(id.as_bytes()), *seq, hex(sender.as_bytes())))
+        .collect();
+    statement.bind(serde_json::json!(rows).to_string())
 }
 
-fn write_sql(post_rows: usize, mark_rows: usize) -> String {
+fn write_sql(post_rows: usize, mark_rows: usize, named: bool) -> String {
     let mut sql = "BEGIN IMMEDIATE; ".to_owned();
     if post_rows > 0 {
         sql.push_str(
-            "WITH v(conversation, seq, rev, id, sender, nonce, digest, body, sent_at, reply_to) AS (VALUES ",
+            "WITH v(conversation, seq, rev, id, sender, nonce, digest, body, sent_at, reply_to, mentions, mentions_all) \
+             AS (VALUES ",
         );
         values(&mut sql, post_rows, MESSAGE_COLUMNS);
         sql.push_str(
             ") INSERT INTO message (conversation, seq, rev, posted_rev, id, sender, nonce, digest, body, sent_at, \
-             reply_to) SELECT conversation, seq, rev, rev, id, sender, nonce, digest, body, sent_at, reply_to \
-             FROM v WHERE id IS NOT NULL; WITH h(id, seq, rev) AS (VALUES ",
+             reply_to, mentions, mentions_all) SELECT conversation, seq, rev, rev, id, sender, nonce, digest, body, \
+             sent_at, reply_to, mentions, mentions_all FROM v WHERE id IS NOT NULL; WITH h(id, seq, rev) AS (VALUES ",
         );
         values(&mut sql, post_rows, 3);
         sql.push_str(
@@ -183,8 +206,15 @@ fn write_sql(post_rows: usize, mark_rows: usize) -> String {
         sql.push_str("WITH k(conversation, account, seq) AS (VALUES ");
         values(&mut sql, mark_rows, 3);
         sql.push_str(
-            ") UPDATE member SET read_seq = max(read_seq, k.seq) FROM k \
+            ") UPDATE member SET read_seq = max(read_seq, k.seq), unread_from = NULL FROM k \
              WHERE member.conversation = k.conversation AND member.account = k.account; ",
+        );
+    }
+    if named {
+        // One list in JSON: few messages name anybody, so this is not prepared by size.
+        sql.push_str(
+            "INSERT INTO mention (account, conversation, seq, sender) SELECT unhex(value ->> 0), unhex(value ->> 1), \
+             value ->> 2, unhex(value ->> 3) FROM json_each(?); ",
         );
     }
     sql.push_str("COMMIT");

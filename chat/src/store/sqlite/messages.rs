@@ -1,259 +1,12 @@
-//! Messages, read marks and the log in SQLite.
+//! Messages in SQLite: what the trait asks, handed to the file that does it.
 
-use super::batch::{self, Asked, Row as NewRow};
-use super::rows::{self, message_columns};
-use super::{Sqlite, failed};
-use crate::store::{MarkOutcome, Marked, Messages, NewMark, NewPost, PostOutcome, Result, Span, StoreError};
+use super::{Sqlite, acts, failed, log, post};
+use crate::store::{
+    ActOutcome, MarkOutcome, Messages, NewAct, NewMark, NewPost, Page, PostOutcome, Result, Span, Standing,
+};
 use async_trait::async_trait;
-use protocol::rest::Changes;
-use protocol::{Change, ChangeKind, ConversationId, Message, UserId};
-use sha2::{Digest, Sha256};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
-use std::collections::HashMap;
-
-/// The oldest messages after a `seq`.
-const AFTER: &str = concat!(
-    "SELECT ",
-    message_columns!("message"),
-    " FROM message WHERE conversation = ? AND seq > ? ORDER BY seq LIMIT ?"
-);
-
-/// What a nonce was used for, in 64 bits: the first bytes of SHA-256 over conversation, answered message and body.
-/// It only has to tell a retry from a mistake of the same person's, so no more bits are needed.
-fn digest(post: &NewPost, body: &str) -> i64 {
-    let mut hash = Sha256::new();
-    hash.update(post.conversation.as_bytes());
-    hash.update(post.reply_to.map_or([0; 16], |id| *id.as_bytes()));
-    hash.update(body.as_bytes());
-    let bytes = hash.finalize();
-    let mut first = [0; 8];
-    first.copy_from_slice(&bytes[..8]);
-    i64::from_be_bytes(first)
-}
-
-fn json(post: &NewPost) -> Result<String> {
-    serde_json::to_string(&post.body)
-        .map_err(|error| StoreError { doing: "encode a body", source: Box::new(error) })
-}
-
-fn asked(post: &NewPost) -> Asked<'_> {
-    Asked {
-        conversation: post.conversation,
-        sender: post.sender,
-        nonce: post.nonce.as_str(),
-        reply_to: post.reply_to.as_ref().map(protocol::MessageId::as_bytes),
-    }
-}
-
-/// The message of a nonce that was used before, or that it was used for something else.
-async fn known(
-    connection: &mut SqliteConnection,
-    row: &SqliteRow,
-    post: &NewPost,
-    digest: i64,
-) -> sqlx::Result<Option<PostOutcome>> {
-    let Some(seq) = row.try_get::<Option<i64>, _>("known_seq")? else { return Ok(None) };
-    let conversation = rows::conversation_id(row, "known_in")?;
-    if conversation != post.conversation || row.try_get::<i64, _>("known_digest")? != digest {
-        return Ok(Some(PostOutcome::OtherUse));
-    }
-    // Their own message stays theirs to see, even if they have left since: the retry gets the first answer.
-    let row = sqlx::query(concat!(
-        "SELECT ",
-        message_columns!("message"),
-        " FROM message WHERE conversation = ? AND seq = ?"
-    ))
-    .bind(&conversation.as_bytes()[..])
-    .bind(seq)
-    .fetch_one(connection)
-    .await?;
-    rows::message(&row, conversation).map(|message| Some(PostOutcome::Duplicate(message)))
-}
-
-/// A batch as it is being numbered, before anything is written.
-#[derive(Default)]
-struct Plan<'a> {
-    rows: Vec<NewRow<'a>>,
-    /// Heads after the batch.
-    heads: HashMap<ConversationId, (u64, u64)>,
-    /// Marks to raise, and to what.
-    marks: HashMap<(ConversationId, UserId), u64>,
-    /// What each nonce of this batch is used for.
-    used: HashMap<(UserId, &'a str), usize>,
-}
-
-impl<'a> Plan<'a> {
-    fn post(
-        &mut self,
-        row: &SqliteRow,
-        post: &'a NewPost,
-        body: String,
-        digest: i64,
-    ) -> sqlx::Result<PostOutcome> {
-        if !row.try_get::<bool, _>("member")? {
-            return Ok(PostOutcome::NotFound);
-        }
-        if post.reply_to.is_some() && row.try_get::<Option<i64>, _>("reply_seq")?.is_none() {
-            return Ok(PostOutcome::NoSuchReply);
-        }
-        let (seq, rev) = match self.heads.get(&post.conversation) {
-            Some((seq, rev)) => (seq + 1, rev + 1),
-            None => (rows::count(row, "head_seq")? + 1, rows::count(row, "head_rev")? + 1),
-        };
-        self.heads.insert(post.conversation, (seq, rev));
-        self.mark(post.conversation, post.sender, seq);
-        self.rows.push(NewRow {
-            conversation: post.conversation,
-            seq,
-            rev,
-            id: post.id.as_bytes(),
-            sender: post.sender,
-            nonce: post.nonce.as_str(),
-            digest,
-            body,
-            sent_at: post.sent_at.millis(),
-            reply_to: post.reply_to.as_ref().map(protocol::MessageId::as_bytes),
-        });
-        Ok(PostOutcome::Stored {
-            kind: rows::kind(row, "kind")?,
-            message: Message {
-                id: post.id,
-                conversation: post.conversation,
-                seq,
-                rev,
-                sender: post.sender,
-                nonce: Some(post.nonce.clone()),
-                body: post.body.clone(),
-                sent_at: post.sent_at,
-                edited_at: None,
-                recalled: false,
-                reply_to: post.reply_to,
-                mentions: Vec::new(),
-                reactions: Vec::new(),
-                pinned: false,
-            },
-        })
-    }
-
-    fn mark(&mut self, conversation: ConversationId, user: UserId, seq: u64) {
-        let mark = self.marks.entry((conversation, user)).or_default();
-        *mark = (*mark).max(seq);
-    }
-}
-
-async fn recalled_after(
-    connection: &mut SqliteConnection,
-    id: ConversationId,
-    seq: u64,
-) -> sqlx::Result<u64> {
-    let count: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM message INDEXED BY message_recalled WHERE conversation = ? AND seq > ? AND recalled",
-    )
-    .bind(&id.as_bytes()[..])
-    .bind(rows::integer(seq))
-    .fetch_one(connection)
-    .await?;
-    Ok(u64::try_from(count).unwrap_or(0))
-}
-
-/// Reads what the batch needs, numbers it, writes it. Everything up to the write leaves no trace when it fails.
-async fn post(
-    connection: &mut SqliteConnection,
-    posts: &[NewPost],
-    new_marks: &[NewMark],
-) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
-    let failed = || failed("write messages");
-    let mut plan = Plan::default();
-    let mut outcomes: Vec<Option<PostOutcome>> = vec![None; posts.len()];
-    if !posts.is_empty() {
-        let asked: Vec<_> = posts.iter().map(asked).collect();
-        let found = batch::read_posts(&asked).fetch_all(&mut *connection).await.map_err(failed())?;
-        for ((i, post), row) in posts.iter().enumerate().zip(&found) {
-            let body = json(post)?;
-            let digest = digest(post, &body);
-            if let Some(known) = known(connection, row, post, digest).await.map_err(failed())? {
-                outcomes[i] = Some(known);
-                continue;
-            }
-            // A nonce twice in one batch: the second is a retry of the first.
-            let key = (post.sender, post.nonce.as_str());
-            if let Some(first) = plan.used.get(&key).copied() {
-                let same = json(&posts[first])?;
-                let same = self::digest(&posts[first], &same) == digest;
-                outcomes[i] = match &outcomes[first] {
-                    Some(PostOutcome::Stored { message, .. }) if same => {
-                        Some(PostOutcome::Duplicate(message.clone()))
-                    }
-                    _ => Some(PostOutcome::OtherUse),
-                };
-                continue;
-            }
-            let outcome = plan.post(row, post, body, digest).map_err(failed())?;
-            if let PostOutcome::Stored { .. } = outcome {
-                plan.used.insert(key, i);
-            }
-            outcomes[i] = Some(outcome);
-        }
-    }
-    let marked = marks(connection, new_marks, &mut plan).await.map_err(failed())?;
-    write(connection, &plan).await?;
-    let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(PostOutcome::NotFound)).collect();
-    Ok((outcomes, marked))
-}
-
-async fn marks(
-    connection: &mut SqliteConnection,
-    new: &[NewMark],
-    plan: &mut Plan<'_>,
-) -> sqlx::Result<Vec<MarkOutcome>> {
-    let mut outcomes = vec![None; new.len()];
-    if new.is_empty() {
-        return Ok(outcomes);
-    }
-    let asked: Vec<_> = new.iter().map(|mark| (mark.conversation, mark.user, mark.seq)).collect();
-    let found = batch::read_marks(&asked).fetch_all(&mut *connection).await?;
-    for row in &found {
-        let i = usize::try_from(rows::count(row, "i")?).unwrap_or(usize::MAX);
-        let Some(mark) = new.get(i) else { continue };
-        let head = match plan.heads.get(&mark.conversation) {
-            Some((seq, _)) => *seq,
-            None => rows::count(row, "head_seq")?,
-        };
-        let stored = rows::count(row, "read_seq")?;
-        let planned = plan.marks.get(&(mark.conversation, mark.user)).copied().unwrap_or(0);
-        let old = stored.max(planned);
-        let read_seq = old.max(mark.seq.min(head));
-        let mut recalled = rows::count(row, "recalled_after")?;
-        if recalled > 0 && read_seq != stored.max(mark.seq) {
-            recalled = recalled_after(connection, mark.conversation, read_seq).await?;
-        }
-        let moved = read_seq > old;
-        if moved {
-            plan.mark(mark.conversation, mark.user, read_seq);
-        }
-        let unread = head.saturating_sub(read_seq).saturating_sub(recalled);
-        outcomes[i] = Some(Marked { read_seq, unread, moved });
-    }
-    Ok(outcomes)
-}
-
-async fn write(connection: &mut SqliteConnection, plan: &Plan<'_>) -> Result<()> {
-    if plan.rows.is_empty() && plan.marks.is_empty() {
-        return Ok(());
-    }
-    let heads: Vec<_> = plan.heads.iter().map(|(id, (seq, rev))| (*id, *seq, *rev)).collect();
-    let marks: Vec<_> = plan.marks.iter().map(|((id, user), seq)| (*id, *user, *seq)).collect();
-    let written = batch::write(&plan.rows, &heads, &marks).execute(&mut *connection).await;
-    if let Err(error) = written {
-        // SQLite may have rolled back by itself (a full disk); a second ROLLBACK then only says so.
-        if let Err(rollback) = sqlx::query("ROLLBACK").execute(connection).await {
-            tracing::debug!(store.error = %rollback, "nothing left to roll back");
-        }
-        return Err(failed("write messages")(error));
-    }
-    Ok(())
-}
+use protocol::rest::{Changes, Receipts, Version};
+use protocol::{ConversationId, Message, MessageId, UserId};
 
 #[async_trait]
 impl Messages for Sqlite {
@@ -263,110 +16,70 @@ impl Messages for Sqlite {
         marks: &[NewMark],
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
         let mut connection = self.write.acquire().await.map_err(failed("write messages"))?;
-        let outcomes = post(&mut connection, posts, marks).await?;
+        let outcomes = post::post(&mut connection, posts, marks).await?;
         self.committed.notify_one();
         Ok(outcomes)
     }
 
     async fn look_up(&self, posts: &[NewPost]) -> Result<Vec<Option<PostOutcome>>> {
-        let failed = || failed("look up nonces");
-        let mut connection = self.read.acquire().await.map_err(failed())?;
-        let mut outcomes = Vec::with_capacity(posts.len());
-        for post in posts {
-            let body = json(post)?;
-            let row = batch::read_posts(&[asked(post)]).fetch_one(&mut *connection).await.map_err(failed())?;
-            let digest = digest(post, &body);
-            outcomes.push(known(&mut connection, &row, post, digest).await.map_err(failed())?);
+        let mut connection = self.read.acquire().await.map_err(failed("look up nonces"))?;
+        post::look_up(&mut connection, posts).await
+    }
+
+    async fn act(&self, new: &[NewAct]) -> Result<Vec<ActOutcome>> {
+        let failed = || failed("change messages");
+        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
+        let mut outcomes = Vec::with_capacity(new.len());
+        for act in new {
+            outcomes.push(acts::act(&mut transaction, act).await.map_err(failed())?);
         }
+        transaction.commit().await.map_err(failed())?;
+        self.committed.notify_one();
         Ok(outcomes)
     }
 
-    async fn page(&self, id: ConversationId, floor: u64, span: Span, limit: u32) -> Result<Vec<Message>> {
-        let (below, above) = match span {
-            Span::Newest => (Some((u64::MAX, limit)), None),
-            Span::Before(seq) => (Some((seq.saturating_sub(1), limit)), None),
-            Span::After(seq) => (None, Some((seq, limit))),
-            // The message itself belongs to the lower half.
-            Span::Around(seq) => (Some((seq, limit - limit / 2)), Some((seq, limit / 2))),
-        };
-        let mut page = Vec::new();
-        if let Some((top, limit)) = below {
-            let rows = sqlx::query(concat!(
-                "SELECT ",
-                message_columns!("message"),
-                " FROM message WHERE conversation = ? AND seq > ? AND seq <= ? ORDER BY seq DESC LIMIT ?"
-            ))
-            .bind(&id.as_bytes()[..])
-            .bind(rows::integer(floor))
-            .bind(rows::integer(top))
-            .bind(limit)
-            .fetch_all(&self.read)
-            .await
-            .map_err(failed("read a page"))?;
-            for row in rows.iter().rev() {
-                page.push(rows::message(row, id).map_err(failed("read a page"))?);
-            }
-        }
-        if let Some((after, limit)) = above {
-            let rows = sqlx::query(AFTER)
-                .bind(&id.as_bytes()[..])
-                .bind(rows::integer(floor.max(after)))
-                .bind(limit)
-                .fetch_all(&self.read)
-                .await
-                .map_err(failed("read a page"))?;
-            for row in &rows {
-                page.push(rows::message(row, id).map_err(failed("read a page"))?);
-            }
-        }
-        Ok(page)
+    async fn page(&self, id: ConversationId, standing: Standing, span: Span, limit: u32) -> Result<Page> {
+        // No snapshot: the standing bounds what is shown, and a message may be as it is now.
+        let mut connection = self.read.acquire().await.map_err(failed("read a page"))?;
+        log::page(&mut connection, id, standing, span, limit).await.map_err(failed("read a page"))
     }
 
-    async fn changes(&self, id: ConversationId, after: u64, head: u64, limit: u32) -> Result<Changes> {
-        let failed = || failed("read changes");
-        // One snapshot: a message committed between the two reads below would leave a hole.
-        let mut snapshot = self.read.begin().await.map_err(failed())?;
-        // The last row at or before `after`; from there on every rev posted one message.
-        let anchor = sqlx::query(
-            "SELECT rev, seq FROM change WHERE conversation = ? AND rev <= ? ORDER BY rev DESC LIMIT 1",
-        )
-        .bind(&id.as_bytes()[..])
-        .bind(rows::integer(after))
-        .fetch_optional(&mut *snapshot)
-        .await
-        .map_err(failed())?;
-        let (rev, seq) = match &anchor {
-            Some(row) => {
-                (rows::count(row, "rev").map_err(failed())?, rows::count(row, "seq").map_err(failed())?)
-            }
-            None => (0, 0),
-        };
-        let posted = sqlx::query(AFTER)
-            .bind(&id.as_bytes()[..])
-            .bind(rows::integer(seq + (after - rev)))
-            .bind(limit)
-            .fetch_all(&mut *snapshot)
+    async fn newest(&self, id: ConversationId, after: u64, limit: u32) -> Result<Vec<Message>> {
+        let mut connection = self.read.acquire().await.map_err(failed("read the newest messages"))?;
+        log::below(&mut connection, id, after, u64::MAX, limit)
             .await
-            .map_err(failed())?;
-        let others =
-            sqlx::query("SELECT * FROM change WHERE conversation = ? AND rev > ? ORDER BY rev LIMIT ?")
-                .bind(&id.as_bytes()[..])
-                .bind(rows::integer(after))
-                .bind(limit)
-                .fetch_all(&mut *snapshot)
-                .await
-                .map_err(failed())?;
-        let posted = posted.iter().map(|row| {
-            let message = rows::message(row, id)?;
-            Ok(Change { rev: rows::count(row, "posted_rev")?, kind: ChangeKind::Posted { message } })
-        });
-        let mut changes: Vec<Change> =
-            posted.chain(others.iter().map(rows::change)).collect::<sqlx::Result<_>>().map_err(failed())?;
-        // What came after the caller's look at the membership is not theirs to see yet.
-        changes.retain(|change| change.rev <= head);
-        changes.sort_by_key(|change| change.rev);
-        changes.truncate(limit as usize);
-        let to = changes.last().map_or(after, |change| change.rev);
-        Ok(Changes { from: after, to, changes, more: to < head })
+            .map_err(failed("read the newest messages"))
+    }
+
+    async fn changes(
+        &self,
+        id: ConversationId,
+        standing: Standing,
+        after: u64,
+        limit: u32,
+    ) -> Result<Changes> {
+        // One snapshot: a message committed between two reads would leave a hole.
+        let mut snapshot = self.read.begin().await.map_err(failed("read changes"))?;
+        log::changes(&mut snapshot, id, standing, after, limit).await.map_err(failed("read changes"))
+    }
+
+    async fn message(&self, user: UserId, id: MessageId) -> Result<Option<Message>> {
+        let mut connection = self.read.acquire().await.map_err(failed("read a message"))?;
+        log::message(&mut connection, user, id).await.map_err(failed("read a message"))
+    }
+
+    async fn edits(&self, message: &Message) -> Result<Vec<Version>> {
+        let mut connection = self.read.acquire().await.map_err(failed("read what a message said"))?;
+        log::edits(&mut connection, message).await.map_err(failed("read what a message said"))
+    }
+
+    async fn pins(&self, id: ConversationId, floor: u64) -> Result<Vec<Message>> {
+        let mut connection = self.read.acquire().await.map_err(failed("read the pins"))?;
+        log::pins(&mut connection, id, floor).await.map_err(failed("read the pins"))
+    }
+
+    async fn readers(&self, message: &Message, limit: u32) -> Result<Receipts> {
+        let mut connection = self.read.acquire().await.map_err(failed("read receipts"))?;
+        log::readers(&mut connection, message, limit).await.map_err(failed("read receipts"))
     }
 }

@@ -1,7 +1,8 @@
 //! Rows of the tables as the protocol's objects. Private to this back end.
 
 use protocol::{
-    Body, Change, ChangeKind, ConversationId, Kind, Message, MessageId, Nonce, Role, Timestamp, User, UserId,
+    Body, Change, ChangeKind, ConversationId, History, Kind, Message, MessageId, Nonce, Role, Timestamp,
+    User, UserId,
 };
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -116,7 +117,15 @@ macro_rules! message_columns {
             $table,
             ".recalled, ",
             $table,
-            ".reply_to"
+            ".reply_to, ",
+            $table,
+            ".mentions, ",
+            $table,
+            ".mentions_all, ",
+            $table,
+            ".reactions, ",
+            $table,
+            ".pinned"
         )
     };
 }
@@ -140,10 +149,48 @@ pub(super) fn message(row: &SqliteRow, conversation: ConversationId) -> Result<M
             Some(bytes) => Some(MessageId::from_uuid(uuid(bytes)?)),
             None => None,
         },
-        mentions: Vec::new(),
-        reactions: Vec::new(),
-        pinned: false,
+        mentions: ids_from_bytes(row.try_get::<Option<&[u8]>, _>("mentions")?.unwrap_or_default())?,
+        mentions_all: row.try_get("mentions_all")?,
+        reactions: match row.try_get::<Option<&str>, _>("reactions")? {
+            Some(json) => serde_json::from_str(json).map_err(|_| corrupt("reactions are malformed"))?,
+            None => Vec::new(),
+        },
+        pinned: row.try_get("pinned")?,
     })
+}
+
+/// People as they stand in `message.mentions`: 16 bytes each.
+pub(super) fn ids_from_bytes(bytes: &[u8]) -> Result<Vec<UserId>> {
+    bytes.chunks(16).map(|id| uuid(id).map(UserId::from_uuid)).collect()
+}
+
+/// The other way; none where nobody is named.
+pub(super) fn ids_to_bytes(ids: &[UserId]) -> Option<Vec<u8>> {
+    (!ids.is_empty()).then(|| ids.iter().flat_map(|id| *id.as_bytes()).collect())
+}
+
+/// Everybody, in `mention.account`.
+pub(super) const EVERYBODY: [u8; 16] = [0; 16];
+
+/// A list for `json_each`: ids as hexadecimal digits, which `unhex` turns back.
+pub(super) fn hex_list<'a>(ids: impl Iterator<Item = &'a [u8; 16]>) -> String {
+    let ids: Vec<_> = ids.map(|id| uuid::Uuid::from_bytes(*id).simple().to_string()).collect();
+    serde_json::Value::from(ids).to_string()
+}
+
+pub(super) const fn history_to_int(history: History) -> i64 {
+    match history {
+        History::Join => 0,
+        History::All => 1,
+    }
+}
+
+pub(super) fn history(row: &SqliteRow, column: &str) -> Result<History> {
+    match row.try_get::<i64, _>(column)? {
+        0 => Ok(History::Join),
+        1 => Ok(History::All),
+        _ => Err(corrupt("unknown history")),
+    }
 }
 
 pub(super) fn body_from_json(text: &str) -> Result<Body> {
@@ -154,15 +201,40 @@ pub(super) const JOINED: i64 = 1;
 pub(super) const LEFT: i64 = 2;
 pub(super) const RENAMED: i64 = 3;
 pub(super) const ROLE: i64 = 4;
+pub(super) const EDITED: i64 = 5;
+pub(super) const RECALLED: i64 = 6;
+pub(super) const REACTED: i64 = 7;
+pub(super) const PINNED: i64 = 8;
+pub(super) const ACCESS: i64 = 9;
 
-pub(super) fn change(row: &SqliteRow) -> Result<Change> {
+/// A row of `change` that is not about a message, with its place and time.
+pub(super) fn line(row: &SqliteRow) -> Result<Change> {
     let by = user_id(row, "actor")?;
     let kind = match row.try_get::<i64, _>("kind")? {
         JOINED => ChangeKind::Joined { by, user: user_id(row, "subject")? },
         LEFT => ChangeKind::Left { by, user: user_id(row, "subject")? },
         RENAMED => ChangeKind::Renamed { by, title: row.try_get("title")? },
         ROLE => ChangeKind::Role { by, user: user_id(row, "subject")?, role: role(row, "role")? },
+        ACCESS => {
+            ChangeKind::Access { by, public: row.try_get("public")?, history: history(row, "history")? }
+        }
         _ => return Err(corrupt("unknown kind of change")),
     };
-    Ok(Change { rev: count(row, "rev")?, kind })
+    Ok(Change {
+        rev: count(row, "rev")?,
+        after: Some(count(row, "after")?),
+        at: Some(time(row, "changed_at")?),
+        kind,
+    })
+}
+
+/// A change about a message, from its kind.
+pub(super) fn about(kind: i64, message: Message) -> Result<ChangeKind> {
+    match kind {
+        EDITED => Ok(ChangeKind::Edited { message }),
+        RECALLED => Ok(ChangeKind::Recalled { message }),
+        REACTED => Ok(ChangeKind::Reacted { message }),
+        PINNED => Ok(ChangeKind::Pinned { message }),
+        _ => Err(corrupt("unknown kind of change")),
+    }
 }

@@ -26,9 +26,8 @@ async fn a_client_that_never_waits_is_closed() {
 #[test]
 fn a_page_of_changes_is_cut_to_what_fits() {
     use protocol::{Change, ChangeKind, UserId};
-    let change = |rev, length| Change {
-        rev,
-        kind: ChangeKind::Renamed { by: UserId::generate(), title: "x".repeat(length) },
+    let change = |rev, length| {
+        Change::new(rev, ChangeKind::Renamed { by: UserId::generate(), title: "x".repeat(length) })
     };
     let page = |changes: Vec<Change>| protocol::rest::Changes {
         from: 0,

@@ -6,8 +6,8 @@ use crate::live::world::{Moment, PAGE, Request, World};
 use crate::timeline::tests::{conversation_id, message, user};
 use protocol::rest::Messages;
 use protocol::{
-    Body, Change, ChangeKind, ClientFrame, Code, Conversation, ConversationId, Epoch, Kind, Member, Message,
-    Nonce, Refusal, Role, ServerFrame, SessionId, Timestamp, limits,
+    Body, Change, ChangeKind, ClientFrame, Code, Conversation, ConversationId, Epoch, History, Kind, Member,
+    Message, Nonce, Refusal, Role, ServerFrame, SessionId, Settings, Timestamp, limits,
 };
 
 pub(super) struct Server {
@@ -83,7 +83,7 @@ impl Server {
     pub(super) fn post(&mut self, sender: u128, text: &str) {
         let nonce = (sender == ME).then(Nonce::generate);
         let message = self.store(sender, text, nonce);
-        let change = Change { rev: message.rev, kind: ChangeKind::Posted { message } };
+        let change = Change::new(message.rev, ChangeKind::Posted { message });
         self.put(ServerFrame::Event { conversation: self.id, kind: Kind::Group, change });
     }
 
@@ -109,6 +109,9 @@ impl Server {
             last_message: self.log.last().cloned(),
             members: vec![member(ME, self.read), member(2, theirs)],
             member_count: 2,
+            public: false,
+            history: History::Join,
+            settings: Settings::default(),
         }
     }
 
@@ -121,13 +124,13 @@ impl Server {
             Span::Around(seq) => (seq.saturating_sub(page / 2).max(1), (seq + page / 2).min(head)),
         };
         let messages = self.log.iter().filter(|one| (from..=to).contains(&one.seq)).cloned().collect();
-        Messages { messages, head_seq: head, head_rev: head }
+        Messages { messages, quoted: Vec::new(), happened: Vec::new(), head_seq: head, head_rev: head }
     }
 
     /// Answers a frame: what comes back at once.
     pub(super) fn answer(&mut self, frame: ClientFrame) -> Vec<ServerFrame> {
         match frame {
-            ClientFrame::Hello { epoch, cursors, marks, .. } => self.hello(epoch, cursors, marks),
+            ClientFrame::Hello { epoch, cursors, states, .. } => self.hello(epoch, cursors, states),
             ClientFrame::Send { nonce, body, .. } => {
                 let known = self.log.iter().find(|one| one.nonce.as_ref() == Some(&nonce)).cloned();
                 let duplicate = known.is_some();
@@ -138,7 +141,7 @@ impl Server {
             ClientFrame::Sync { conversation, after } => {
                 let changes = self.log.iter().filter(|one| one.rev > after).take(PART);
                 let changes: Vec<_> = changes
-                    .map(|one| Change { rev: one.rev, kind: ChangeKind::Posted { message: one.clone() } })
+                    .map(|one| Change::new(one.rev, ChangeKind::Posted { message: one.clone() }))
                     .collect();
                 let to = changes.last().map_or(after, |change| change.rev);
                 vec![ServerFrame::Changes { conversation, from: after, to, changes, more: to < self.head() }]
@@ -147,6 +150,14 @@ impl Server {
                 self.read = self.read.max(seq.min(self.head()));
                 Vec::new()
             }
+            ClientFrame::Edit { .. }
+            | ClientFrame::Recall { .. }
+            | ClientFrame::React { .. }
+            | ClientFrame::Pin { .. }
+            | ClientFrame::Unread { .. }
+            | ClientFrame::Settings { .. }
+            | ClientFrame::Typing { .. }
+            | ClientFrame::Presence { .. } => Vec::new(),
             ClientFrame::Ping { n } => vec![ServerFrame::Pong { n, heads: Vec::new() }],
         }
     }
@@ -155,7 +166,7 @@ impl Server {
         &mut self,
         epoch: Option<Epoch>,
         cursors: Option<Vec<(ConversationId, u64)>>,
-        marks: Option<Vec<(ConversationId, u64)>>,
+        states: Option<Vec<(ConversationId, u32)>>,
     ) -> Vec<ServerFrame> {
         let mut frames = vec![ServerFrame::Welcome {
             user: person(ME),
@@ -166,15 +177,11 @@ impl Server {
             server_time: Timestamp::from_millis(0),
         }];
         let same = epoch == Some(self.epoch);
-        let has = |list: Option<Vec<(ConversationId, u64)>>| {
-            list.filter(|_| same)
-                .into_iter()
-                .flatten()
-                .find(|(id, _)| *id == self.id)
-                .map(|(_, number)| number)
-        };
-        let (cursor, mark) = (has(cursors), has(marks));
-        if self.member && (cursor != Some(self.head()) || mark != Some(self.read)) {
+        fn has<T>(list: Option<Vec<(ConversationId, T)>>, same: bool, of: ConversationId) -> Option<T> {
+            list.filter(|_| same)?.into_iter().find(|(id, _)| *id == of).map(|(_, number)| number)
+        }
+        let (cursor, state) = (has(cursors, same, self.id), has(states, same, self.id));
+        if self.member && (cursor != Some(self.head()) || state != Some(self.object().state())) {
             frames.push(ServerFrame::Heads { conversations: vec![self.object()] });
         }
         if !self.member && cursor.is_some() {
