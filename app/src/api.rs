@@ -2,11 +2,13 @@
 //! three lines: who asks, call `Chat`, return protocol types.
 #![expect(missing_docs, reason = "the structs of arguments are the macro's")]
 
+pub mod groups;
+
 use leptos::prelude::*;
 use leptos::server_fn::codec::{Json, JsonEncoding};
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
-use protocol::rest::{Members, Messages};
-use protocol::{Code, Conversation, ConversationId, FieldError, Member, User, UserId};
+use protocol::rest::{Edits, Members, Messages, Pins};
+use protocol::{Code, Conversation, ConversationId, FieldError, Member, Message, MessageId, User, UserId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -105,6 +107,27 @@ pub async fn history(conversation: ConversationId, span: Span, limit: u32) -> Re
     Ok(chat.history(who, conversation, span.into(), limit).await?)
 }
 
+/// A message, for a quote of it.
+#[server(name = FetchMessage, prefix = "/fn", endpoint = "message", input = Json, output = Json)]
+pub async fn message(id: MessageId) -> Result<Message, ApiError> {
+    let (who, chat) = asking().await?;
+    Ok(chat.message(who, id).await?)
+}
+
+/// What a message said before it was edited.
+#[server(name = FetchEdits, prefix = "/fn", endpoint = "edits", input = Json, output = Json)]
+pub async fn edits(message: MessageId) -> Result<Edits, ApiError> {
+    let (who, chat) = asking().await?;
+    Ok(chat.edits(who, message).await?)
+}
+
+/// The pinned messages of a conversation.
+#[server(name = FetchPins, prefix = "/fn", endpoint = "pins", input = Json, output = Json)]
+pub async fn pins(conversation: ConversationId) -> Result<Pins, ApiError> {
+    let (who, chat) = asking().await?;
+    Ok(chat.pins(who, conversation).await?)
+}
+
 /// One of my conversations, as it is now.
 #[server(name = FetchConversation, prefix = "/fn", endpoint = "conversation", input = Json, output = Json)]
 pub async fn conversation(id: ConversationId) -> Result<Conversation, ApiError> {
@@ -139,25 +162,6 @@ pub async fn search_people(q: String) -> Result<Vec<User>, ApiError> {
 pub async fn create_direct(user: UserId) -> Result<Conversation, ApiError> {
     let (who, chat) = asking().await?;
     Ok(chat.create(who, protocol::rest::NewConversation::Direct { user }).await?.0)
-}
-
-/// Founds a group.
-#[server(prefix = "/fn", endpoint = "create-group", input = Json, output = Json)]
-pub async fn create_group(title: String, members: Vec<UserId>) -> Result<Conversation, ApiError> {
-    let (who, chat) = asking().await?;
-    Ok(chat
-        .create(
-            who,
-            protocol::rest::NewConversation::Group {
-                title,
-                members,
-                nonce: None,
-                public: false,
-                history: protocol::History::Join,
-            },
-        )
-        .await?
-        .0)
 }
 
 /// Gives a group another title.

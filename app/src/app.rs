@@ -72,6 +72,7 @@ fn boot() -> Boot {
             registration_open: true,
             form_nonce: String::new(),
             found: None,
+            groups: None,
             sessions: None,
         })
     })

@@ -1,7 +1,7 @@
 //! What a page starts from: read on the server before it renders, carried in the HTML, taken over by the browser.
 //! The first list and the first page of messages are therefore never fetched a second time.
 
-use protocol::rest::{Me, Messages};
+use protocol::rest::{Group, Me, Messages};
 use protocol::{Conversation, ConversationId, Epoch, Timestamp, User};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,8 @@ pub struct Boot {
     pub form_nonce: String,
     /// Results of the search for people of `/new?q=…`, which works without script.
     pub found: Option<Vec<User>>,
+    /// The groups of `/new?kind=find`, likewise.
+    pub groups: Option<Vec<Group>>,
     /// The devices listed on `/settings`; none elsewhere.
     pub sessions: Option<Vec<protocol::rest::Session>>,
 }

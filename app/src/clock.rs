@@ -15,6 +15,9 @@ use protocol::Timestamp;
 #[cfg(not(feature = "ssr"))]
 const DAY_CHECK_MS: u64 = 30_000;
 
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+
 /// Where times are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Zone {
@@ -30,6 +33,7 @@ enum Zone {
 pub struct Clock {
     zone: RwSignal<Zone>,
     today: RwSignal<Date>,
+    now: RwSignal<Timestamp>,
     words: Locale,
 }
 
@@ -38,7 +42,7 @@ impl Clock {
     pub fn new(zone: Option<&str>, now: Timestamp, words: Locale) -> Self {
         let zone = Zone::Named(zone.unwrap_or("UTC").to_owned());
         let today = civil(&zone, now).date();
-        Self { zone: RwSignal::new(zone), today: RwSignal::new(today), words }
+        Self { zone: RwSignal::new(zone), today: RwSignal::new(today), now: RwSignal::new(now), words }
     }
 
     /// Browser only, once, after hydration: remembers the browser's zone for the server, goes over to it, and keeps
@@ -50,9 +54,9 @@ impl Clock {
             browser::remember(&local);
             let known = self.zone.with_untracked(|zone| matches!(zone, Zone::Named(name) if *name == local));
             let look = move || {
-                let zone = self.zone.get_untracked();
-                #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a date fit")]
-                let today = civil(&zone, Timestamp::from_millis(js_sys::Date::now() as i64)).date();
+                let (zone, now) = (self.zone.get_untracked(), self.instant());
+                self.now.set(now);
+                let today = civil(&zone, now).date();
                 if today != self.today.get_untracked() {
                     self.today.set(today);
                 }
@@ -73,6 +77,46 @@ impl Clock {
 
     fn at(self, instant: Timestamp) -> DateTime {
         self.zone.with(|zone| civil(zone, instant))
+    }
+
+    /// This instant, for a reckoning that nothing on the page follows.
+    pub fn instant(self) -> Timestamp {
+        #[cfg(not(feature = "ssr"))]
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a date fit")]
+        return Timestamp::from_millis(js_sys::Date::now() as i64);
+        #[cfg(feature = "ssr")]
+        self.now.get_untracked()
+    }
+
+    /// Now, to within half a minute; a view that reads it follows.
+    pub fn now(self) -> Timestamp {
+        self.now.get()
+    }
+
+    /// The next day at a full hour.
+    pub fn tomorrow_at(self, hour: i8) -> Timestamp {
+        let now = self.instant();
+        self.zone.with_untracked(|zone| {
+            let there = civil(zone, now);
+            let wanted = there.date().tomorrow().unwrap_or(there.date()).at(hour, 0, 0, 0);
+            // The offset of about then: the night in which clocks change is over by the morning.
+            let about = jiff::Timestamp::from_millisecond(now.millis() + DAY_MS).unwrap_or_default();
+            let at = offset(zone, about).to_timestamp(wanted);
+            at.map_or(now, |at| Timestamp::from_millis(at.as_millisecond()))
+        })
+    }
+
+    /// When somebody was last connected: "last seen at 09:42".
+    pub fn last_seen(self, instant: Timestamp) -> String {
+        let (words, day, today) = (self.words, self.day(instant), self.today.get());
+        if self.now().millis() - instant.millis() < MINUTE_MS {
+            return say!(words, last_seen_now).to_owned();
+        }
+        match days_between(day, today) {
+            0 => say!(words, last_seen_at, time = self.time(instant)),
+            1 => say!(words, last_seen_yesterday, time = self.time(instant)),
+            _ => say!(words, last_seen_on, date = self.date(day, today)),
+        }
     }
 
     /// The day something happened on.
@@ -302,6 +346,20 @@ mod tests {
             assert_eq!(zh.brief(ago(0)), "17:42");
             assert_eq!(zh.brief(ago(24 * 7)), "11月14日");
             assert_eq!(zh.chip(zh.day(ago(24 * 400))), "2025年10月17日 周五");
+        });
+    }
+
+    #[test]
+    fn last_seen_and_tomorrow_are_told_by_the_zone() {
+        let owner = Owner::new();
+        owner.with(|| {
+            let en = clock(None, Locale::en);
+            assert_eq!(en.last_seen(ago(0)), "last seen just now");
+            assert_eq!(en.last_seen(ago(2)), "last seen at 07:42");
+            assert_eq!(en.last_seen(ago(24)), "last seen yesterday at 09:42");
+            assert_eq!(en.last_seen(ago(24 * 8)), "last seen on 13 Nov");
+            let berlin = clock(Some("Europe/Berlin"), Locale::en);
+            assert_eq!(berlin.exact(berlin.tomorrow_at(8)), "Sun, 22 Nov, 08:00");
         });
     }
 

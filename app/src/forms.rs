@@ -8,7 +8,7 @@
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::PostUrl;
-use protocol::{ConversationId, SessionId, UserId};
+use protocol::{ConversationId, History, SessionId, UserId};
 
 /// What a form's handler must know about its request, and cannot see for itself.
 ///
@@ -247,20 +247,30 @@ pub async fn start(user: UserId) -> Result<(), ServerFnError> {
 pub async fn start_group(
     title: String,
     #[server(default)] members: Vec<UserId>,
+    #[server(default)] public: bool,
+    #[server(default)] history: History,
 ) -> Result<(), ServerFnError> {
     let started = async {
         let (who, chat) = asking().await?;
-        let new = protocol::rest::NewConversation::Group {
-            title,
-            members,
-            nonce: None,
-            public: false,
-            history: protocol::History::Join,
-        };
+        let new = protocol::rest::NewConversation::Group { title, members, nonce: None, public, history };
         chat.create(who, new).await
     }
     .await;
     answer(started, "/new?kind=group", |(conversation, _)| at(conversation.id));
+    Ok(())
+}
+
+/// Joins a group that everybody can join.
+#[server(prefix = "/fn", endpoint = "enter", input = PostUrl)]
+pub async fn enter(conversation: ConversationId) -> Result<(), ServerFnError> {
+    #[cfg(feature = "ssr")]
+    use crate::api::groups::coming::Coming as _;
+    let joined = async {
+        let (who, chat) = asking().await?;
+        chat.join(who, conversation).await
+    }
+    .await;
+    answer(joined, "/new?kind=find", |_| at(conversation));
     Ok(())
 }
 
@@ -315,6 +325,29 @@ pub async fn retitle(conversation: ConversationId, title: String) -> Result<(), 
     }
     .await;
     answer(renamed, &at(conversation), |_| at(conversation));
+    Ok(())
+}
+
+/// Says who may find a group, and what newcomers see.
+#[server(prefix = "/fn", endpoint = "access", input = PostUrl)]
+pub async fn access(
+    conversation: ConversationId,
+    #[server(default)] public: bool,
+    #[server(default)] history: History,
+) -> Result<(), ServerFnError> {
+    #[cfg(feature = "ssr")]
+    use crate::api::groups::coming::Coming as _;
+    let patch = protocol::rest::PatchConversation {
+        public: Some(public),
+        history: Some(history),
+        ..Default::default()
+    };
+    let changed = async {
+        let (who, chat) = asking().await?;
+        chat.patch(who, conversation, patch).await
+    }
+    .await;
+    answer(changed, &at(conversation), |_| at(conversation));
     Ok(())
 }
 

@@ -79,6 +79,18 @@ impl Inbox {
         self.entries.remove(&id).is_some()
     }
 
+    /// The list, or those that are put `away`: pinned ones first, then newest activity first. `now` is this device's
+    /// clock in milliseconds.
+    pub fn listed(&self, now: u64, away: bool) -> Vec<ConversationId> {
+        let mut order = self.order();
+        order.retain(|id| self.entries.get(id).is_some_and(|entry| entry.is_away(now) == away));
+        if !away {
+            // Stable: activity decides among the pinned and among the others.
+            order.sort_by_key(|id| !self.entries[id].conversation().settings.pinned);
+        }
+        order
+    }
+
     /// Newest activity first.
     pub fn order(&self) -> Vec<ConversationId> {
         let mut order: Vec<_> = self.entries.values().map(|entry| (entry.activity(), entry.id())).collect();
@@ -87,9 +99,14 @@ impl Inbox {
         order.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Unread messages in all of them.
-    pub fn unread_total(&self) -> u64 {
-        self.entries.values().map(|entry| entry.conversation().unread).sum()
+    /// What calls for me in all of them: unread messages, in silent ones only those that name me. `now` is this device's
+    /// clock in milliseconds.
+    pub fn unread_total(&self, now: u64) -> u64 {
+        let calls = |entry: &Entry| match (entry.is_muted(now), entry.conversation()) {
+            (true, one) => one.mentions,
+            (false, one) => one.unread,
+        };
+        self.entries.values().map(calls).sum()
     }
 
     /// The ids a `hello` names: the most recently active ones, at most [`limits::CURSORS`]. The server sends the

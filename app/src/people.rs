@@ -1,6 +1,6 @@
 //! The people this tab knows, and those it has to ask for. Plain data: no signals.
 
-use protocol::{User, UserId, limits};
+use protocol::{Presence, Timestamp, User, UserId, limits};
 use std::collections::{HashMap, HashSet, VecDeque};
 
 /// People by id. Bounded by how many I share a conversation with or looked at.
@@ -11,6 +11,8 @@ pub struct People {
     wanted: VecDeque<UserId>,
     /// Wanted or asked for: nobody is asked for twice, also if the server does not know them.
     asked: HashSet<UserId>,
+    /// Who is connected, as far as told since the last `hello`; none before: then the people themselves say it.
+    here: Option<HashMap<UserId, Presence>>,
 }
 
 impl People {
@@ -48,12 +50,46 @@ impl People {
     /// Takes in people; returns who is new or changed.
     pub fn know(&mut self, people: Vec<User>) -> Vec<UserId> {
         let mut changed = Vec::new();
-        for user in people {
+        for mut user in people {
+            if let Some(here) = &self.here {
+                user.presence = here.get(&user.id).copied().unwrap_or_default();
+            }
             if self.known.get(&user.id) != Some(&user) {
                 changed.push(user.id);
                 self.known.insert(user.id, user);
             }
         }
+        changed
+    }
+
+    /// Somebody came, left or stepped away; returns them where that is news.
+    pub fn stepped(&mut self, id: UserId, state: Presence, last_seen: Option<Timestamp>) -> Option<UserId> {
+        if let Some(here) = &mut self.here {
+            if state == Presence::Offline {
+                here.remove(&id);
+            } else {
+                here.insert(id, state);
+            }
+        }
+        let user = self.known.get_mut(&id)?;
+        let news = user.presence != state || last_seen.is_some_and(|at| user.last_seen != Some(at));
+        user.presence = state;
+        user.last_seen = last_seen.or(user.last_seen);
+        news.then_some(id)
+    }
+
+    /// Who is connected; everybody else is not. Returns those for whom that is news.
+    pub fn present(&mut self, online: &[UserId], away: &[UserId]) -> Vec<UserId> {
+        let online = online.iter().map(|id| (*id, Presence::Online));
+        let here: HashMap<_, _> = away.iter().map(|id| (*id, Presence::Away)).chain(online).collect();
+        let mut changed = Vec::new();
+        for (id, user) in &mut self.known {
+            let state = here.get(id).copied().unwrap_or_default();
+            if std::mem::replace(&mut user.presence, state) != state {
+                changed.push(*id);
+            }
+        }
+        self.here = Some(here);
         changed
     }
 
@@ -66,7 +102,6 @@ impl People {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::Presence;
 
     fn user(id: UserId) -> User {
         User {

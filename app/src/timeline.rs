@@ -1,12 +1,14 @@
 //! The messages of one conversation as this tab has them, and the part of them that is on the page.
 
 mod cache;
+mod lines;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use cache::{Applied, Timeline};
 
-use protocol::{Code, Message, MessageId, Nonce, Text, Timestamp};
+use crate::outbox::Act;
+use protocol::{Change, Code, Message, MessageId, Nonce, Timestamp};
 use std::sync::Arc;
 
 /// Most messages on the page at once: real rows, so that search in the page and screen readers work.
@@ -25,7 +27,7 @@ pub enum TimelineState {
     Ready(Arc<Window>),
 }
 
-/// What is on the page: at most [`WINDOW_ROWS`] messages, and my unsent ones at the end.
+/// What is on the page: at most [`WINDOW_ROWS`] messages, as many lines between them, and my unsent ones at the end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window {
     /// In order of display.
@@ -47,8 +49,11 @@ pub struct Window {
 /// One row of the page.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Row {
-    /// A stored message.
+    /// A stored message, with what I did to it and is not stored yet.
     Message(Arc<Message>),
+    /// What happened between the messages: somebody joined, left, got a role; the group has a new title, or other
+    /// people may find it. `at` is set.
+    Line(Arc<Change>),
     /// One of mine, not yet stored as far as this tab knows.
     Pending(Arc<Pending>),
 }
@@ -60,6 +65,8 @@ pub enum RowKey {
     Nonce(Nonce),
     /// Somebody else's (or mine, where the server did not say the nonce).
     Id(MessageId),
+    /// Not a message: the change's `rev`.
+    Line(u64),
 }
 
 impl Row {
@@ -70,44 +77,57 @@ impl Row {
                 Some(nonce) => RowKey::Nonce(nonce.clone()),
                 None => RowKey::Id(message.id),
             },
+            Self::Line(change) => RowKey::Line(change.rev),
             Self::Pending(pending) => RowKey::Nonce(pending.nonce.clone()),
         }
     }
 
-    /// Changes whenever what the row shows may have changed: with it in a keyed list's key, a row is drawn anew
-    /// exactly when it must be.
-    pub fn version(&self) -> u64 {
-        match self {
-            Self::Message(message) => message.rev.saturating_add(8),
-            Self::Pending(pending) => match pending.state {
-                PendingState::Waiting => 0,
-                PendingState::Accepted => 1,
-                PendingState::Stored => 2,
-                PendingState::Refused { .. } => 3,
-            },
-        }
-    }
-
-    /// The stored message's number; none while it is not stored.
+    /// The stored message's number; none while it is not stored, and for what is no message.
     pub fn seq(&self) -> Option<u64> {
         match self {
             Self::Message(message) => Some(message.seq),
-            Self::Pending(_) => None,
+            Self::Line(_) | Self::Pending(_) => None,
         }
     }
 }
 
-/// One of my messages before its acknowledgement: the local echo.
+/// A message somebody's answer refers to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Quoted {
+    /// Not here yet; it is asked for.
+    Unknown,
+    /// There is none, or it is not mine to see.
+    Gone,
+    /// As it is now; possibly recalled.
+    Here(Arc<Message>),
+}
+
+/// Something I did that is not acknowledged yet; a message's is its local echo.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pending {
     /// Its key, for [`Live::retry`](crate::live::Live::retry) and [`Live::discard`](crate::live::Live::discard).
     pub nonce: Nonce,
-    /// What it says.
-    pub text: Text,
+    /// What it is. Rows are always [`Act::Send`].
+    pub act: Act,
     /// When it was written, by this device's clock.
     pub at: Timestamp,
     /// How far it got.
     pub state: PendingState,
+}
+
+impl Pending {
+    /// What it says; nothing where it is no message.
+    pub fn text(&self) -> &str {
+        match &self.act {
+            Act::Send { text, .. } | Act::Edit { text, .. } => text.as_str(),
+            Act::Recall { .. } | Act::React { .. } | Act::Pin { .. } => "",
+        }
+    }
+
+    /// The message it answers.
+    pub fn reply_to(&self) -> Option<MessageId> {
+        if let Act::Send { reply_to, .. } = self.act { reply_to } else { None }
+    }
 }
 
 /// How far an unsent message got.

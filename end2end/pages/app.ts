@@ -1,8 +1,10 @@
 import { type Locator, type Page, expect } from "@playwright/test";
 import { Composer } from "./composer";
+import { ConversationMenu } from "./conversation-menu";
 import { Conversations } from "./conversations";
 import { Details } from "./details";
 import { Header } from "./header";
+import { MessageActions } from "./message";
 import { Messages } from "./messages";
 import { NewConversation } from "./new-conversation";
 import { Register } from "./register";
@@ -13,7 +15,9 @@ import { SignIn } from "./sign-in";
 export class App {
   readonly list: Conversations;
   readonly header: Header;
+  readonly menu: ConversationMenu;
   readonly messages: Messages;
+  readonly actions: MessageActions;
   readonly composer: Composer;
   readonly details: Details;
   readonly newConversation: NewConversation;
@@ -24,7 +28,9 @@ export class App {
   constructor(readonly page: Page) {
     this.list = new Conversations(page);
     this.header = new Header(page);
+    this.menu = new ConversationMenu(page);
     this.messages = new Messages(page);
+    this.actions = new MessageActions(page);
     this.composer = new Composer(page);
     this.details = new Details(page);
     this.newConversation = new NewConversation(page);

@@ -7,12 +7,15 @@ export class Conversations {
   readonly rows: Locator;
   readonly newConversation: Locator;
   readonly filter: Locator;
+  /** The line that shows what is put away. */
+  readonly archived: Locator;
 
   constructor(page: Page) {
     this.root = page.getByRole("navigation", { name: "Conversations" });
     this.rows = this.root.getByRole("link").and(page.locator('[href^="/c/"]'));
     this.newConversation = page.getByRole("link", { name: "New conversation" }).first();
     this.filter = page.getByRole("searchbox", { name: "Filter conversations" });
+    this.archived = this.root.locator("summary", { hasText: "Archived" });
   }
 
   row(name: string): Locator {
@@ -21,6 +24,11 @@ export class Conversations {
 
   async open(name: string): Promise<void> {
     await this.row(name).click();
+  }
+
+  /** The names of all rows that are not put away, from top to bottom. */
+  names(): Promise<string[]> {
+    return this.root.locator(":scope > ul .row-name").allTextContents();
   }
 
   /** The number on a conversation's badge; 0: no badge. */

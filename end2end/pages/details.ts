@@ -1,4 +1,4 @@
-import type { Locator, Page } from "@playwright/test";
+import { type Locator, type Page, expect } from "@playwright/test";
 
 /** The panel beside a group: its members, adding, leaving. */
 export class Details {
@@ -14,6 +14,28 @@ export class Details {
 
   member(name: string): Locator {
     return this.root.getByRole("listitem").filter({ hasText: name });
+  }
+
+  /** What is asked before something that cannot be undone. */
+  get dialog(): Locator {
+    return this.page.getByRole("dialog");
+  }
+
+  /** The menu of what can be done about a member. */
+  async manage(name: string): Promise<Locator> {
+    await this.root.getByRole("button", { name: `Manage ${name}` }).click();
+    const menu = this.page.getByRole("menu", { name: `Manage ${name}` });
+    await expect(menu).toBeVisible();
+    return menu;
+  }
+
+  /** Chooses from that menu. */
+  async choose(name: string, what: string): Promise<void> {
+    await (await this.manage(name)).getByRole("menuitem", { name: what, exact: true }).click();
+  }
+
+  async expectRole(name: string, role: string): Promise<void> {
+    await expect(this.member(name)).toContainText(role);
   }
 
   /** Leaves, and says yes when asked. */

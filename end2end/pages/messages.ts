@@ -20,6 +20,11 @@ export class Messages {
     return this.all.filter({ hasText: text });
   }
 
+  /** What happened between messages. */
+  line(text: string): Locator {
+    return this.log.getByRole("paragraph").filter({ hasText: text });
+  }
+
   /** The message with this number. */
   seq(seq: number): Locator {
     return this.all.and(this.page.locator(`[data-seq="${seq}"]`));

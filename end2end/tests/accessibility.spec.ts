@@ -1,25 +1,6 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import type { Page } from "@playwright/test";
+import { findings } from "../axe";
 import { expect, test } from "../fixtures";
 import { numbered } from "../text";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-/** What axe finds wrong in the page, with the places. */
-async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  return page.evaluate(async () => {
-    const axe = (globalThis as unknown as { axe: typeof import("axe-core") }).axe;
-    const { violations } = await axe.run({ reporter: "v2" } as never);
-    return violations.flatMap(({ id, help, nodes }) =>
-      nodes.map((node) => {
-        const why = [...node.any, ...node.all, ...node.none].map(({ message }) => message).join(" ");
-        return `${id}: ${help}: ${node.target.join(" ")}: ${node.html}: ${why}`;
-      }),
-    );
-  });
-}
 
 for (const colorScheme of ["light", "dark"] as const) {
   test(`axe finds nothing in ${colorScheme} colours`, async ({ world }) => {

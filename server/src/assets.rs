@@ -26,8 +26,12 @@ const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000
 const ASK_FIRST: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// Files browsers ask for at fixed places.
-const AT_ROOT: [&str; 5] =
-    ["/favicon.ico", "/favicon.svg", "/apple-touch-icon.png", "/manifest.webmanifest", "/robots.txt"];
+const AT_ROOT: [&str; 6] =
+    ["/favicon.ico", "/favicon.svg", "/apple-touch-icon.png", "/manifest.webmanifest", "/robots.txt", WORKER];
+
+/// The service worker: its address says which pages it may answer for, and its own policy what it may fetch.
+const WORKER: &str = "/sw.js";
+const WORKER_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; connect-src 'self'");
 
 /// The page's files as the pages name them.
 #[derive(Debug)]
@@ -107,7 +111,12 @@ async fn at_root(uri: Uri, headers: HeaderMap) -> Response {
         // Browsers ask for the old name; they read the type, not the ending.
         .or_else(|| (file == "favicon.ico").then(|| served("favicon.svg", &headers, ASK_FIRST)).flatten());
     match response {
-        Some(response) => response,
+        Some(mut response) => {
+            if uri.path() == WORKER {
+                response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, WORKER_POLICY);
+            }
+            response
+        }
         None => not_found().await.into_response(),
     }
 }

@@ -31,6 +31,8 @@ enum Place {
     Conversation(ConversationId, Option<u64>),
     /// Starting a conversation, perhaps with people searched for.
     New(Option<String>),
+    /// Looking for a group to join.
+    Find(String),
     /// The account and its devices.
     Settings,
     /// Signing in, or creating an account.
@@ -46,6 +48,9 @@ impl Place {
         let mut next = || segments.next();
         match (next(), next(), next(), next(), next()) {
             (Some(""), None, ..) => Self::Home,
+            (Some("new"), None, ..) if query(uri, "kind").as_deref() == Some("find") => {
+                Self::Find(query(uri, "q").unwrap_or_default())
+            }
             (Some("new"), None, ..) => Self::New(query(uri, "q")),
             (Some("settings"), None, ..) => Self::Settings,
             (Some("sign-in" | "register"), None, ..) => Self::Door,

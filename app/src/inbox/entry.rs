@@ -1,7 +1,9 @@
 //! One conversation of the list.
 
 use crate::timeline::Applied;
-use protocol::{Change, ChangeKind, Conversation, ConversationId, Member, Message, Role, UserId, limits};
+use protocol::{
+    Change, ChangeKind, Conversation, ConversationId, Member, Message, Role, Settings, UserId, limits,
+};
 use std::collections::VecDeque;
 
 /// Messages remembered one by one for counting; the older half is then folded into the base.
@@ -30,11 +32,13 @@ impl Activity {
     }
 }
 
-/// What the server counted: the messages after `read_seq` up to `head_seq`.
+/// What the server counted, or the cached messages: those after `mark` up to `head_seq`, as they were after change
+/// `rev`.
 #[derive(Clone, Copy, Debug)]
 struct Base {
     head_seq: u64,
-    read_seq: u64,
+    mark: u64,
+    rev: u64,
     tally: Tally,
 }
 
@@ -59,7 +63,10 @@ pub struct Entry {
     base: Base,
     /// Every message after the base, ascending.
     later: VecDeque<Later>,
-    /// Whether the count is an estimate: my mark stands inside the base, and those messages are not cached.
+    /// The last change to a message inside the base that may count differently now.
+    altered: u64,
+    /// Whether the count is an estimate: my mark moved within the base, or a message in it was altered, and the
+    /// messages are not cached.
     estimated: bool,
     /// The mark I asked for; it may be ahead of the newest message heard of, and takes effect as they come.
     wanted: u64,
@@ -81,6 +88,7 @@ impl Entry {
             known_rev: rev,
             base,
             later: VecDeque::new(),
+            altered: 0,
             estimated: false,
             wanted: told,
             told,
@@ -138,6 +146,34 @@ impl Entry {
         self.estimated
     }
 
+    /// Whether a message was altered that the server counted: only it can count again.
+    pub fn is_stale(&self) -> bool {
+        self.estimated && self.altered > self.base.rev
+    }
+
+    /// Whether it is put away: archived, and nothing unread brings it back. `now` is this device's clock in
+    /// milliseconds.
+    pub fn is_away(&self, now: u64) -> bool {
+        self.shown.settings.archived && (self.is_muted(now) || self.shown.unread == 0)
+    }
+
+    /// Whether it is silent. `now` is this device's clock in milliseconds.
+    pub fn is_muted(&self, now: u64) -> bool {
+        let until = self.shown.settings.muted_until;
+        until.is_some_and(|until| until.millis() > i64::try_from(now).unwrap_or(i64::MAX))
+    }
+
+    /// Up to here everything counts as read.
+    fn mark(&self) -> u64 {
+        mark(&self.shown)
+    }
+
+    /// What only I see of it.
+    pub fn set(&mut self, settings: Settings) {
+        self.shown.settings = settings;
+        self.recount(None);
+    }
+
     /// Members are wanted from the server: a large group became small enough to carry them.
     pub fn lacks_members(&self) -> bool {
         self.shown.members.is_empty() && (1..=limits::MEMBERS_INLINE).contains(&self.shown.member_count)
@@ -148,10 +184,12 @@ impl Entry {
         self.heard(conversation.head_rev);
         // Possibly lower than what was sent: then it got lost, and is sent again.
         self.told = conversation.read_seq;
-        let mark = self.shown.read_seq.max(conversation.read_seq);
+        let read = self.shown.read_seq.max(conversation.read_seq);
         let newer = conversation.head_rev >= self.rev;
-        let helps =
-            conversation.head_seq >= self.base.head_seq && conversation.read_seq >= self.base.read_seq;
+        let counted = mark(&conversation);
+        let helps = conversation.head_rev >= self.altered
+            && conversation.head_seq >= self.base.head_seq
+            && (counted >= self.base.mark || counted == self.mark());
         if newer || helps {
             self.base = Base::of(&conversation);
             self.later.retain(|message| message.seq > conversation.head_seq);
@@ -163,22 +201,13 @@ impl Entry {
             }
             self.shown = conversation;
         }
-        self.shown.read_seq = mark;
+        self.shown.read_seq = read;
         self.recount(None);
     }
 
     /// Applies the next change; any other is left alone.
     pub fn apply(&mut self, change: &Change) -> Applied {
-        self.heard(change.rev);
-        if change.rev <= self.rev {
-            return Applied::Duplicate;
-        }
-        if change.rev > self.rev + 1 {
-            return Applied::Gap { after: self.rev };
-        }
-        self.take(change);
-        self.recount(None);
-        Applied::Done
+        self.apply_changes(change.rev.saturating_sub(1), change.rev, std::slice::from_ref(change))
     }
 
     /// Applies the answer to a `sync`: with `changes`, everything after `from` up to `to` is known.
@@ -205,7 +234,12 @@ impl Entry {
         self.rev = change.rev;
         self.shown.head_rev = change.rev;
         match &change.kind {
-            ChangeKind::Posted { message } => self.posted(message),
+            ChangeKind::Posted { message }
+            | ChangeKind::Edited { message }
+            | ChangeKind::Recalled { message } => self.message(message, change.rev, true),
+            ChangeKind::Reacted { message } | ChangeKind::Pinned { message } => {
+                self.message(message, change.rev, false);
+            }
             ChangeKind::Joined { user, .. } => self.joined(*user),
             ChangeKind::Left { user, .. } => {
                 let before = self.shown.members.len();
@@ -216,35 +250,50 @@ impl Entry {
             }
             ChangeKind::Renamed { title, .. } => self.shown.title.clone_from(title),
             ChangeKind::Role { user, role, .. } => {
-                if let Some(member) = self.shown.members.iter_mut().find(|member| member.user == *user) {
-                    member.role = *role;
+                for member in &mut self.shown.members {
+                    if member.user == *user {
+                        member.role = *role;
+                    } else if *role == Role::Owner && member.role == Role::Owner {
+                        member.role = Role::Admin; // a group has one owner
+                    }
                 }
             }
-            ChangeKind::Edited { .. }
-            | ChangeKind::Recalled { .. }
-            | ChangeKind::Reacted { .. }
-            | ChangeKind::Pinned { .. }
-            | ChangeKind::Access { .. }
-            | ChangeKind::Unsupported => {}
+            ChangeKind::Access { public, history, .. } => {
+                (self.shown.public, self.shown.history) = (*public, *history);
+            }
+            ChangeKind::Unsupported => {}
+        }
+    }
+
+    /// A message, new or changed; `counts`: whether the change may count for what is unread.
+    fn message(&mut self, message: &Message, rev: u64, counts: bool) {
+        let last = self.shown.last_message.as_ref();
+        if last.is_none_or(|last| (last.seq, last.rev) <= (message.seq, message.rev)) {
+            self.shown.last_message = Some(message.clone());
+        }
+        if message.seq > self.shown.head_seq {
+            self.posted(message);
+        } else if counts && message.sender != self.me {
+            self.altered(message, rev);
+        }
+    }
+
+    fn altered(&mut self, message: &Message, rev: u64) {
+        match self.later.binary_search_by_key(&message.seq, |later| later.seq) {
+            Ok(index) => self.later[index] = Later::of(message, self.me),
+            Err(_) if (self.base.mark..self.base.head_seq).contains(&(message.seq - 1)) => self.altered = rev,
+            Err(_) => {}
         }
     }
 
     fn posted(&mut self, message: &Message) {
         let seq = message.seq;
-        if seq > self.shown.head_seq {
-            self.shown.head_seq = seq;
-            self.active(message.sent_at.millis());
-            self.later.push_back(Later {
-                seq,
-                counts: message.sender != self.me && !message.recalled,
-                names_me: message.mentions.contains(&self.me),
-            });
-        }
-        if self.shown.last_message.as_ref().is_none_or(|last| last.seq <= seq) {
-            self.shown.last_message = Some(message.clone());
-        }
+        self.shown.head_seq = seq;
+        self.active(message.sent_at.millis());
+        self.later.push_back(Later::of(message, self.me));
         // Who writes has read what is before: the server moves the sender's mark in the same transaction.
         if message.sender == self.me {
+            self.shown.settings.unread_from = None;
             self.told = self.told.max(seq);
             self.shown.read_seq = self.shown.read_seq.max(seq);
         }
@@ -291,47 +340,52 @@ impl Entry {
     /// Makes an estimated count exact, if the messages it needs are cached.
     pub fn recount_from(&mut self, cached: impl Fn(u64, u64) -> Option<(u64, u64)>) {
         if self.estimated
-            && let Some((unread, mentions)) = cached(self.shown.read_seq, self.base.head_seq)
+            && let Some((unread, mentions)) = cached(self.mark(), self.base.head_seq)
         {
             self.recount(Some(Tally { unread, mentions }));
         }
     }
 
-    /// Another device of mine has read up to `seq`; the server counted `unread` messages after it.
+    /// Another device of mine has read up to `seq`; the server counted what is unread after it, and names me.
     pub fn read_elsewhere(
         &mut self,
         seq: u64,
-        unread: Option<u64>,
+        counted: Option<(u64, u64)>,
         cached: impl Fn(u64, u64) -> Option<(u64, u64)>,
     ) {
         self.told(seq);
+        self.shown.settings.unread_from = None;
         self.read(seq, cached);
-        if let (true, Some(unread)) = (self.estimated && self.shown.read_seq == seq, unread) {
-            // Most likely right; the server's count does not say up to which message, so it stays an estimate.
-            self.shown.unread = unread;
+        if let (true, Some((unread, mentions))) = (self.shown.read_seq == seq, counted) {
+            self.counted_elsewhere(unread, mentions);
+        }
+    }
+
+    /// The server counted. Most likely right; it does not say up to which message, so an estimate stays one.
+    pub fn counted_elsewhere(&mut self, unread: u64, mentions: u64) {
+        if self.estimated {
+            (self.shown.unread, self.shown.mentions) = (unread, mentions);
         }
     }
 
     /// Derives the count anew; `counted` is the exact count of the messages after my mark inside the base.
     fn recount(&mut self, counted: Option<Tally>) {
-        let mark = self.shown.read_seq.max(self.wanted.min(self.shown.head_seq));
-        self.shown.read_seq = mark;
+        let read = self.shown.read_seq.max(self.wanted.min(self.shown.head_seq));
+        self.shown.read_seq = read;
+        let (mark, base) = (self.mark(), self.base);
         let mut tally = Tally::default();
         self.estimated = false;
-        if mark <= self.base.read_seq {
-            tally = self.base.tally;
-        } else if mark < self.base.head_seq {
-            match counted {
-                Some(counted) => {
-                    tally = counted;
-                    self.base = Base { head_seq: self.base.head_seq, read_seq: mark, tally };
-                }
-                None => {
-                    let most = self.base.head_seq - mark;
-                    tally.unread = self.base.tally.unread.min(most);
-                    tally.mentions = self.base.tally.mentions.min(most);
-                    self.estimated = true;
-                }
+        if mark < base.head_seq {
+            if let Some(counted) = counted {
+                tally = counted;
+                self.base = Base { mark, rev: self.rev, tally, ..base };
+            } else if mark == base.mark && self.altered <= base.rev {
+                tally = base.tally;
+            } else {
+                let most = base.head_seq - mark;
+                tally.unread = (base.tally.unread + base.mark.saturating_sub(mark)).min(most);
+                tally.mentions = base.tally.mentions.min(most);
+                self.estimated = true;
             }
         }
         for message in self.later.iter().filter(|message| message.seq > mark && message.counts) {
@@ -340,19 +394,18 @@ impl Entry {
         }
         self.shown.unread = tally.unread;
         self.shown.mentions = tally.mentions;
-        self.member_read(self.me, mark);
+        self.member_read(self.me, read);
     }
 
-    /// Folds the older half of the messages after the base into it, at my mark. A mark that stands inside an
-    /// uncounted base keeps them: they are at most those of one busy conversation until its object comes.
+    /// Folds the older half of the messages after the base into it, at my mark. A base that does not say what is
+    /// unread keeps them: they are at most those of one busy conversation until its object comes.
     fn fold(&mut self) {
-        if self.later.len() <= LATER
-            || (self.base.read_seq < self.shown.read_seq && self.shown.read_seq < self.base.head_seq)
-        {
+        let (mark, base) = (self.mark(), self.base);
+        let known = mark >= base.head_seq || (mark == base.mark && self.altered <= base.rev);
+        if self.later.len() <= LATER || !known {
             return;
         }
-        let mark = self.shown.read_seq;
-        let mut tally = if mark <= self.base.read_seq { self.base.tally } else { Tally::default() };
+        let mut tally = if mark < base.head_seq { base.tally } else { Tally::default() };
         for message in self.later.drain(..LATER / 2) {
             self.base.head_seq = message.seq;
             if message.counts && message.seq > mark {
@@ -360,14 +413,33 @@ impl Entry {
                 tally.mentions += u64::from(message.names_me);
             }
         }
-        self.base.read_seq = mark;
-        self.base.tally = tally;
+        self.base = Base { mark, rev: self.rev, tally, ..self.base };
     }
+}
+
+/// Up to here everything counts as read: my mark, or what I keep as unread before it.
+fn mark(conversation: &Conversation) -> u64 {
+    let kept = conversation.settings.unread_from.map_or(u64::MAX, |seq| seq.saturating_sub(1));
+    conversation.read_seq.min(kept)
 }
 
 impl Base {
     fn of(conversation: &Conversation) -> Self {
-        let tally = Tally { unread: conversation.unread, mentions: conversation.mentions };
-        Self { head_seq: conversation.head_seq, read_seq: conversation.read_seq, tally }
+        Self {
+            head_seq: conversation.head_seq,
+            mark: mark(conversation),
+            rev: conversation.head_rev,
+            tally: Tally { unread: conversation.unread, mentions: conversation.mentions },
+        }
+    }
+}
+
+impl Later {
+    fn of(message: &Message, me: UserId) -> Self {
+        Self {
+            seq: message.seq,
+            counts: message.sender != me && !message.recalled,
+            names_me: message.names(me),
+        }
     }
 }

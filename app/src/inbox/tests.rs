@@ -2,7 +2,7 @@ use super::*;
 use crate::timeline::Applied;
 use crate::timeline::tests::{conversation_id, message, user};
 use proptest::prelude::*;
-use protocol::{Change, ChangeKind, Kind, Member, Role};
+use protocol::{Change, ChangeKind, Kind, Member, Message, Role};
 
 const ME: u128 = 1;
 
@@ -55,6 +55,64 @@ fn a_message_of_another_is_unread_until_read() {
 }
 
 #[test]
+fn what_is_altered_counts_as_it_is_now() {
+    let mut entry = entry(3, 3, 0);
+    let kinds: [fn(Message) -> ChangeKind; 2] =
+        [|message| ChangeKind::Edited { message }, |message| ChangeKind::Recalled { message }];
+    for seq in 4..=6 {
+        entry.apply(&change(seq, ChangeKind::Posted { message: message(seq, seq, user(2)) }));
+    }
+    let mut edited = message(5, 7, user(2));
+    edited.mentions_all = true;
+    entry.apply(&change(7, kinds[0](edited.clone())));
+    assert_eq!((entry.conversation().unread, entry.conversation().mentions), (3, 1));
+    let mut recalled = message(6, 8, user(2));
+    (recalled.recalled, recalled.body) = (true, protocol::Body::Recalled);
+    entry.apply(&change(8, kinds[1](recalled.clone())));
+    assert_eq!((entry.conversation().unread, entry.conversation().mentions), (2, 1));
+    assert_eq!(entry.conversation().last_message, Some(recalled));
+    entry.apply(&change(9, ChangeKind::Reacted { message: message(2, 9, user(2)) }));
+    assert!(!entry.is_estimated(), "a reaction counts for nothing");
+}
+
+#[test]
+fn what_the_server_counted_and_was_altered_has_to_be_counted_again() {
+    let mut entry = entry(9, 4, 5);
+    let mut recalled = message(7, 10, user(2));
+    recalled.recalled = true;
+    let change = change(10, ChangeKind::Recalled { message: recalled });
+    entry.apply(&change);
+    assert!(entry.is_stale());
+    let mut exact = entry.clone();
+    exact.recount_from(|after, to| (after == 4 && to == 9).then_some((4, 0)));
+    assert_eq!((exact.conversation().unread, exact.is_estimated()), (4, false));
+    // An object from before the change says nothing about it.
+    let mut late = conversation(1, 9, 4, 5);
+    entry.replace(late.clone());
+    assert!(entry.is_stale());
+    (late.head_rev, late.unread) = (10, 4);
+    entry.replace(late);
+    assert_eq!((entry.conversation().unread, entry.is_estimated()), (4, false));
+    // What is read already is not waited for.
+    let mut read = self::entry(9, 8, 1);
+    read.apply(&change);
+    assert!(!read.is_estimated());
+}
+
+#[test]
+fn a_group_has_one_owner_and_tells_who_may_find_it() {
+    let mut entry = entry(0, 0, 0);
+    let role = |user, role| ChangeKind::Role { by: self::user(ME), user: self::user(user), role };
+    entry.apply(&change(1, role(ME, Role::Owner)));
+    entry.apply(&change(2, role(2, Role::Owner)));
+    let roles: Vec<_> = entry.conversation().members.iter().map(|member| member.role).collect();
+    assert_eq!(roles, [Role::Admin, Role::Owner]);
+    let (public, history) = (true, protocol::History::All);
+    entry.apply(&change(3, ChangeKind::Access { by: user(2), public, history }));
+    assert_eq!((entry.conversation().public, entry.conversation().history), (public, history));
+}
+
+#[test]
 fn writing_reads_everything_before() {
     let mut entry = entry(3, 1, 2);
     entry.apply(&change(4, ChangeKind::Posted { message: message(4, 4, user(ME)) }));
@@ -84,7 +142,7 @@ fn a_mark_inside_what_the_server_counted_is_exact_only_with_the_messages() {
     assert!(!one.is_estimated());
     assert_eq!(one.conversation().unread, 3);
     let mut other = entry(10, 2, 7);
-    other.read_elsewhere(6, Some(2), none);
+    other.read_elsewhere(6, Some((2, 0)), none);
     assert!(other.is_estimated());
     assert_eq!(other.conversation().unread, 2);
     other.replace(conversation(1, 10, 6, 2));
@@ -132,12 +190,25 @@ fn a_large_group_carries_no_members_until_it_is_small_again() {
 }
 
 #[test]
+fn a_silent_conversation_calls_only_by_my_name() {
+    let mut muted = conversation(1, 9, 4, 5);
+    muted.mentions = 2;
+    muted.settings.muted_until = Some(protocol::Timestamp::from_millis(100));
+    muted.settings.archived = true;
+    let inbox = Inbox::new(user(ME), &[muted, conversation(2, 3, 2, 1)]);
+    assert_eq!(inbox.unread_total(99), 2 + 1);
+    assert_eq!(inbox.listed(99, true), [conversation_id(1)], "what is silent stays away");
+    assert_eq!(inbox.unread_total(100), 5 + 1, "until then");
+    assert_eq!(inbox.listed(100, true), []);
+}
+
+#[test]
 fn the_list_is_ordered_by_activity() {
     let mut quiet = conversation(2, 0, 0, 0);
     quiet.last_message = None;
     let mut inbox = Inbox::new(user(ME), &[conversation(1, 20, 0, 20), quiet, conversation(3, 10, 0, 10)]);
     assert_eq!(inbox.order(), [1, 2, 3].map(conversation_id), "as the server sent it");
-    assert_eq!(inbox.unread_total(), 30);
+    assert_eq!(inbox.unread_total(0), 30);
     let news = change(11, ChangeKind::Posted { message: message(30, 11, user(2)) });
     inbox.get_mut(conversation_id(3)).unwrap().apply(&news);
     assert_eq!(inbox.order()[0], conversation_id(3));
@@ -252,7 +323,7 @@ proptest! {
                 Step::ReadElsewhere { back } => {
                     server.read = server.read.max(server.head().saturating_sub(back));
                     let unread = server.unread(server.read, server.head());
-                    entry.read_elsewhere(server.read, Some(unread), none);
+                    entry.read_elsewhere(server.read, Some((unread, 0)), none);
                 }
                 Step::Deliver | Step::Redeliver { .. } | Step::Arrive { .. } => {}
             }

@@ -1,11 +1,11 @@
 //! The signals views read. One per conversation, per timeline and per person somebody looked at, so that an event
 //! redraws what it touches and nothing else.
 
-use super::Link;
 use super::world::{Changed, World};
-use crate::timeline::TimelineState;
+use super::{Link, Notice};
+use crate::timeline::{Quoted, TimelineState};
 use leptos::prelude::*;
-use protocol::{Conversation, ConversationId, User, UserId};
+use protocol::{Conversation, ConversationId, MessageId, User, UserId};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
@@ -17,9 +17,14 @@ pub(super) struct Signals {
     pub(super) waiting: ArcRwSignal<usize>,
     pub(super) unread_total: ArcRwSignal<u64>,
     pub(super) order: ArcRwSignal<Vec<ConversationId>>,
+    pub(super) archived: ArcRwSignal<Vec<ConversationId>>,
+    pub(super) notices: ArcRwSignal<Vec<Notice>>,
     conversations: HashMap<ConversationId, ArcRwSignal<Option<Conversation>>>,
     timelines: HashMap<ConversationId, ArcRwSignal<TimelineState>>,
     people: HashMap<UserId, ArcRwSignal<Option<User>>>,
+    quoted: HashMap<MessageId, ArcRwSignal<Quoted>>,
+    typists: HashMap<ConversationId, ArcRwSignal<Vec<UserId>>>,
+    pins: HashMap<ConversationId, ArcRwSignal<u64>>,
 }
 
 impl Signals {
@@ -28,11 +33,16 @@ impl Signals {
             started: false,
             link: ArcRwSignal::new(Link::Live),
             waiting: ArcRwSignal::new(world.outbox.waiting()),
-            unread_total: ArcRwSignal::new(world.inbox.unread_total()),
-            order: ArcRwSignal::new(world.inbox.order()),
+            unread_total: ArcRwSignal::new(world.unread_total()),
+            order: ArcRwSignal::new(world.order()),
+            archived: ArcRwSignal::new(world.archived()),
+            notices: ArcRwSignal::new(Vec::new()),
             conversations: HashMap::new(),
             timelines: HashMap::new(),
             people: HashMap::new(),
+            quoted: HashMap::new(),
+            typists: HashMap::new(),
+            pins: HashMap::new(),
         }
     }
 
@@ -41,7 +51,7 @@ impl Signals {
         world: &World,
         id: ConversationId,
     ) -> ArcRwSignal<Option<Conversation>> {
-        looked_at(&mut self.conversations, id, || conversation(world, id))
+        looked_at(&mut self.conversations, id, || world.conversation(id))
     }
 
     pub(super) fn timeline(&mut self, world: &World, id: ConversationId) -> ArcRwSignal<TimelineState> {
@@ -52,24 +62,37 @@ impl Signals {
         looked_at(&mut self.people, id, || world.people.get(id).cloned())
     }
 
+    pub(super) fn quoted(&mut self, world: &World, id: MessageId) -> ArcRwSignal<Quoted> {
+        looked_at(&mut self.quoted, id, || world.quoted(id))
+    }
+
+    pub(super) fn typists(&mut self, world: &World, id: ConversationId) -> ArcRwSignal<Vec<UserId>> {
+        looked_at(&mut self.typists, id, || world.typists(id))
+    }
+
+    pub(super) fn pins(&mut self, world: &World, id: ConversationId) -> ArcRwSignal<u64> {
+        looked_at(&mut self.pins, id, || world.pins(id))
+    }
+
     /// What every changed thing looks like now; nothing for those nobody looked at.
     pub(super) fn drawing(&self, world: &World, changed: &Changed, link: Link) -> Drawing {
         Drawing {
             link: (self.link.clone(), link),
             waiting: (self.waiting.clone(), world.outbox.waiting()),
-            unread_total: (self.unread_total.clone(), world.inbox.unread_total()),
-            order: (self.order.clone(), world.inbox.order()),
+            unread_total: (self.unread_total.clone(), world.unread_total()),
+            order: (self.order.clone(), world.order()),
+            archived: (self.archived.clone(), world.archived()),
+            notices: (self.notices.clone(), world.notices()),
             conversations: now(&self.conversations, changed.conversations.iter(), |id| {
-                conversation(world, id)
+                world.conversation(id)
             }),
             timelines: now(&self.timelines, changed.timelines.iter(), |id| world.timeline(id)),
             people: now(&self.people, changed.people.iter(), |id| world.people.get(id).cloned()),
+            quoted: now(&self.quoted, changed.quoted.iter(), |id| world.quoted(id)),
+            pins: now(&self.pins, changed.conversations.iter(), |id| world.pins(id)),
+            typists: now(&self.typists, changed.typists.iter(), |id| world.typists(id)),
         }
     }
-}
-
-fn conversation(world: &World, id: ConversationId) -> Option<Conversation> {
-    world.inbox.get(id).map(|entry| entry.conversation().clone())
 }
 
 fn looked_at<K: Eq + Hash, T: 'static>(
@@ -99,9 +122,14 @@ pub(super) struct Drawing {
     waiting: Drawn<usize>,
     unread_total: Drawn<u64>,
     order: Drawn<Vec<ConversationId>>,
+    archived: Drawn<Vec<ConversationId>>,
+    notices: Drawn<Vec<Notice>>,
     conversations: Vec<Drawn<Option<Conversation>>>,
     timelines: Vec<Drawn<TimelineState>>,
     people: Vec<Drawn<Option<User>>>,
+    quoted: Vec<Drawn<Quoted>>,
+    typists: Vec<Drawn<Vec<UserId>>>,
+    pins: Vec<Drawn<u64>>,
 }
 
 impl Drawing {
@@ -110,7 +138,12 @@ impl Drawing {
         self.people.into_iter().for_each(set);
         self.conversations.into_iter().for_each(set);
         self.timelines.into_iter().for_each(set);
+        self.quoted.into_iter().for_each(set);
+        self.typists.into_iter().for_each(set);
+        self.pins.into_iter().for_each(set);
         set(self.order);
+        set(self.archived);
+        set(self.notices);
         set(self.unread_total);
         set(self.waiting);
         set(self.link);

@@ -1,17 +1,20 @@
 //! What the world asks for, done in the browser: frames into the socket, questions to the server, timers, storage.
 
+use super::keeper::{self, Order};
 use super::world::{Ask, PAGE, Request};
-use super::{Link, Live, storage};
+use super::{Link, Live, offline, storage};
 use crate::api::{self, ApiError};
 use crate::socket::{self, Timer, Wake};
 use futures::channel::mpsc::{self, UnboundedSender};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use protocol::{ClientFrame, Code, ConversationId, ServerFrame, limits};
+use protocol::{ClientFrame, Code, ConversationId, MessageId, Presence, ServerFrame, limits};
 use std::time::Duration;
 
 /// Milliseconds a message may be on its way before the connection is taken for dead.
 const STALLED: u64 = 2 * limits::HEARTBEAT_MS as u64;
+/// A page that is hidden for this long has nobody at it.
+const AWAY: Duration = Duration::from_secs(5 * 60);
 /// Wait after people could not be asked for.
 const PEOPLE_AGAIN: Duration = Duration::from_secs(5);
 
@@ -20,6 +23,10 @@ const PEOPLE_AGAIN: Duration = Duration::from_secs(5);
 pub(super) struct Outside {
     /// To the connection; none before [`Live::start`].
     wakes: Option<UnboundedSender<Wake>>,
+    /// To what keeps my unsent requests; none before [`Live::start`].
+    orders: Option<UnboundedSender<Order>>,
+    /// Rings when a hidden page has been hidden for long.
+    away: Option<TimeoutHandle>,
     /// The one timer: when it rings.
     timer: Option<(u64, TimeoutHandle)>,
     /// Whether people are being asked for.
@@ -30,29 +37,64 @@ impl Live {
     /// Opens the connection and listens to the browser.
     pub(super) fn connect(self) {
         let (wakes, receiver) = mpsc::unbounded();
+        let (orders, ordered) = mpsc::unbounded();
         let first = self.with(|shared| {
             let first = !std::mem::replace(&mut shared.signals.started, true);
             if first {
                 shared.outside.wakes = Some(wakes);
+                shared.outside.orders = Some(orders);
             }
             first
         });
         if !first {
             return;
         }
-        let me = self.me();
-        storage::drop_others(me);
-        self.run(|world, moment| world.restore(storage::load(me), moment));
+        storage::drop_others(self.me());
+        self.run(|world, moment| {
+            // Whether this tab sends, and what is kept from before, comes with the answers of the browser.
+            world.outbox.keep();
+            world.may_send(false, moment);
+        });
+        spawn_local(keeper::run(self, ordered));
         // They last as long as the tab, as everything here does.
         let _ = window_event_listener_untyped("online", move |_| self.wake(Wake::Online));
         let _ = window_event_listener_untyped("offline", move |_| self.wake(Wake::Offline));
         let _ = window_event_listener_untyped("pageshow", move |_| self.wake(Wake::Visible));
         let _ = window_event_listener_untyped("visibilitychange", move |_| {
-            if !document().hidden() {
+            if document().hidden() {
+                offline::visited(None);
+            } else {
                 self.wake(Wake::Visible);
             }
+            self.watch_presence();
         });
+        offline::start();
         spawn_local(socket::run(self, receiver));
+    }
+
+    /// A page somebody sees is used; one that is hidden is soon not.
+    fn watch_presence(self) {
+        let hidden = document().hidden();
+        let leave = move || self.step(Presence::Away);
+        self.with(|shared| {
+            if let Some(handle) = shared.outside.away.take() {
+                handle.clear();
+            }
+            shared.outside.away = hidden.then(|| set_timeout_with_handle(leave, AWAY).ok()).flatten();
+        });
+        if !hidden {
+            self.step(Presence::Online);
+        }
+    }
+
+    /// Tells what keeps my unsent requests.
+    pub(super) fn tell_keeper(self, order: Order) {
+        self.with(|shared| {
+            if let Some(orders) = &shared.outside.orders {
+                // It listens as long as the tab lives.
+                let _ = orders.unbounded_send(order);
+            }
+        });
     }
 
     fn wake(self, wake: Wake) {
@@ -97,7 +139,8 @@ impl Live {
 
     /// The session is over; what was not sent is nobody's any more.
     pub(crate) fn ended(self) {
-        storage::clear(self.me());
+        self.tell_keeper(Order::Clear);
+        offline::forget();
         self.link_is(Link::Ended);
     }
 
@@ -125,7 +168,6 @@ impl Live {
                 && !std::mem::replace(&mut shared.outside.asking, true);
             (shared.world.take_requests(), people)
         });
-        let mut save = false;
         for request in requests {
             match request {
                 Request::Frame(frame) => match serde_json::to_string(&frame) {
@@ -134,12 +176,16 @@ impl Live {
                 },
                 Request::Page(ask) => spawn_local(self.fetch_page(ask)),
                 Request::Conversation(id) => spawn_local(self.fetch_conversation(id)),
-                Request::Save => save = true,
+                Request::Message(id) => spawn_local(self.fetch_message(id)),
+                Request::Keep(nonce) => {
+                    if let Some(saved) = self.with(|shared| shared.world.outbox.saved(&nonce)) {
+                        self.tell_keeper(Order::Keep(saved));
+                    }
+                }
+                Request::Drop { nonce, stored } => self.tell_keeper(Order::Drop { nonce, stored }),
+                Request::Refused(nonce, refusal) => self.tell_keeper(Order::Refused(nonce, refusal)),
+                Request::Reconnect => self.wake(Wake::Deaf),
             }
-        }
-        if save {
-            let saved = self.with(|shared| shared.world.outbox.save());
-            storage::save(self.me(), &saved);
         }
         if people {
             spawn_local(self.fetch_people());
@@ -156,6 +202,11 @@ impl Live {
     async fn fetch_conversation(self, id: ConversationId) {
         let conversation = api::conversation(id).await.map_err(|error| self.failed(&error));
         self.run(|world, moment| world.conversation_fetched(id, conversation, moment));
+    }
+
+    async fn fetch_message(self, id: MessageId) {
+        let message = api::message(id).await.map_err(|error| self.failed(&error));
+        self.run(|world, _| world.message_fetched(id, message));
     }
 
     /// Asks for everybody who is wanted, in batches: those of one moment go together.

@@ -1,5 +1,5 @@
-//! What survives a reload of this tab: my unsent messages. In the tab's own storage, under my id, until they are
-//! stored, I sign out, or the tab is closed.
+//! What survives a reload of this tab, where the browser keeps no database or cannot lock: my unsent requests. In the
+//! tab's own storage, under my id, until they are stored, I sign out, or the tab is closed.
 
 use crate::outbox::Saved;
 use leptos::prelude::window;
@@ -7,6 +7,7 @@ use protocol::UserId;
 use web_sys::Storage;
 
 const OUTBOX: &str = "confab.outbox.";
+const PERSON: &str = "confab.person";
 const RELOADED: &str = "confab.reloaded";
 
 /// None where the browser forbids it: then nothing survives, and nothing else changes.
@@ -18,13 +19,13 @@ fn key(me: UserId) -> String {
     format!("{OUTBOX}{me}")
 }
 
-/// My unsent messages of before the reload.
+/// My unsent requests of before the reload.
 pub(super) fn load(me: UserId) -> Vec<Saved> {
     let text = storage().and_then(|storage| storage.get_item(&key(me)).ok().flatten());
     text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
-/// Keeps my unsent messages. Storage that is full keeps what it had: the messages are still sent by this page.
+/// Keeps my unsent requests. Storage that is full keeps what it had: they are still sent by this page.
 pub(super) fn save(me: UserId, saved: &[Saved]) {
     if saved.is_empty() {
         clear(me);
@@ -33,11 +34,19 @@ pub(super) fn save(me: UserId, saved: &[Saved]) {
     }
 }
 
-/// Drops my unsent messages.
+/// Drops my unsent requests.
 pub(super) fn clear(me: UserId) {
     if let Some(storage) = storage() {
         let _ = storage.remove_item(&key(me));
     }
+}
+
+/// Who used this browser last, if it was somebody else; from now on it is me.
+pub(super) fn somebody_before(me: UserId) -> Option<UserId> {
+    let storage = window().local_storage().ok().flatten()?;
+    let before = storage.get_item(PERSON).ok().flatten();
+    let _ = storage.set_item(PERSON, &me.to_string());
+    before?.parse().ok().filter(|before| *before != me)
 }
 
 /// Drops what somebody else left who used this tab before.

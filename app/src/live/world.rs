@@ -2,8 +2,12 @@
 //! in; what has to be done outside is left in [`World::take_requests`], what has to be drawn in
 //! [`World::take_changed`].
 
+mod acts;
 mod answers;
+mod company;
 mod frames;
+mod personal;
+mod quotes;
 #[cfg(test)]
 mod tests;
 mod wishes;
@@ -14,7 +18,13 @@ use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::people::People;
 use crate::timeline::{Timeline, TimelineState};
-use protocol::{ClientFrame, ConversationId, Epoch, User, UserId, frame, limits};
+use acts::Notices;
+use company::Company;
+use personal::Personal;
+use protocol::{
+    ClientFrame, Conversation, ConversationId, Epoch, MessageId, Nonce, Refusal, User, UserId, frame, limits,
+};
+use quotes::Quotes;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -45,8 +55,21 @@ pub enum Request {
     Page(Ask),
     /// Fetch a conversation; the answer goes to [`World::conversation_fetched`].
     Conversation(ConversationId),
-    /// Store the unsent messages.
-    Save,
+    /// Fetch a message; the answer goes to [`World::message_fetched`].
+    Message(MessageId),
+    /// Keep this request until it is stored; also where it is kept already and has become another.
+    Keep(Nonce),
+    /// It is done with: keep it no longer. `stored` is the change it became, if it did.
+    Drop {
+        /// Its key.
+        nonce: Nonce,
+        /// The `rev` of the change.
+        stored: Option<u64>,
+    },
+    /// It was refused for good: the other tabs show it too.
+    Refused(Nonce, Refusal),
+    /// The connection answers but brings nothing: make another.
+    Reconnect,
 }
 
 /// A question for a page.
@@ -69,6 +92,10 @@ pub struct Changed {
     pub timelines: HashSet<ConversationId>,
     /// People.
     pub people: HashSet<UserId>,
+    /// Messages that are quoted.
+    pub quoted: HashSet<MessageId>,
+    /// Conversations where others begin or stop to write.
+    pub typists: HashSet<ConversationId>,
 }
 
 /// Everything this tab knows.
@@ -93,14 +120,24 @@ pub struct World {
     unconfirmed: HashSet<ConversationId>,
     /// Conversations whose numbers are void: their objects replace what is here, whatever it is.
     void: HashSet<ConversationId>,
-    /// Conversations with a `sync` on its way.
-    syncing: HashSet<ConversationId>,
+    /// Conversations with a `sync` on its way, and the pongs that came since.
+    syncing: HashMap<ConversationId, u8>,
     /// When a refused `sync` may be tried again.
     sync_at: Option<u64>,
     /// Conversations whose object is being fetched.
     fetching: HashSet<ConversationId>,
     /// When each conversation's next read mark may go out. Emptied when it is due.
     reads: HashMap<ConversationId, u64>,
+    /// Whether this tab is the one that sends: of several on one device only one does.
+    sends: bool,
+    /// This device's clock at the last input; 0 before the first.
+    now: u64,
+    personal: Personal,
+    company: Company,
+    quotes: Quotes,
+    /// The last change of each conversation after which another message may be pinned.
+    pins: HashMap<ConversationId, u64>,
+    notices: Notices,
     requests: Vec<Request>,
     changed: Changed,
 }
@@ -137,10 +174,17 @@ impl World {
             catching_up: false,
             unconfirmed: HashSet::new(),
             void: HashSet::new(),
-            syncing: HashSet::new(),
+            syncing: HashMap::new(),
             sync_at: None,
             fetching: HashSet::new(),
             reads: HashMap::new(),
+            sends: true,
+            now: 0,
+            personal: Personal::default(),
+            company: Company::default(),
+            quotes: Quotes::default(),
+            pins: HashMap::new(),
+            notices: Notices::default(),
             requests: Vec::new(),
             changed: Changed::default(),
         };
@@ -153,10 +197,16 @@ impl World {
                 }
                 _ => None,
             };
+            world.quotes.know(open.page.quoted.iter());
             let slot = world.slot(open.conversation);
             slot.state = Loading::Here(Timeline::new(open.page.clone(), around));
         }
         world
+    }
+
+    /// What time it is.
+    pub fn clock(&mut self, now: u64) {
+        self.now = now;
     }
 
     /// What the outside has to do, in order.
@@ -181,9 +231,38 @@ impl World {
             Some(Loading::Asked) => TimelineState::Loading,
             Some(Loading::Failed) => TimelineState::Failed,
             Some(Loading::Here(timeline)) => {
-                TimelineState::Ready(Arc::new(timeline.window(self.outbox.echoes(id))))
+                TimelineState::Ready(Arc::new(timeline.window(self.me, self.outbox.echoes(id))))
             }
         }
+    }
+
+    /// A conversation, with what I did to its last message.
+    pub fn conversation(&self, id: ConversationId) -> Option<Conversation> {
+        let mut conversation = self.inbox.get(id)?.conversation().clone();
+        if let Some(message) = &mut conversation.last_message {
+            self.show(message);
+        }
+        Some(conversation)
+    }
+
+    /// The change after which another message may be pinned.
+    pub fn pins(&self, id: ConversationId) -> u64 {
+        self.pins.get(&id).copied().unwrap_or_default()
+    }
+
+    /// The list: pinned ones first, then newest activity first.
+    pub fn order(&self) -> Vec<ConversationId> {
+        self.inbox.listed(self.now, false)
+    }
+
+    /// Those that are put away.
+    pub fn archived(&self) -> Vec<ConversationId> {
+        self.inbox.listed(self.now, true)
+    }
+
+    /// What is unread in all conversations, in silent ones only what names me.
+    pub fn unread_total(&self) -> u64 {
+        self.inbox.unread_total(self.now)
     }
 
     /// The first frame of a socket: what this tab has.
@@ -220,6 +299,8 @@ impl World {
         self.syncing.clear();
         self.sync_at = None;
         self.reads.clear();
+        self.personal_disconnected();
+        self.company_disconnected();
         self.outbox.disconnected();
         for id in self.outbox.conversations() {
             self.changed.timelines.insert(id);
@@ -240,7 +321,9 @@ impl World {
             self.check_complete();
         }
         self.flush_reads(moment.now);
+        self.flush_personal(moment.now);
         self.flush_outbox(moment.now);
+        self.end_typing(moment.now);
     }
 
     /// When [`World::tick`] has something to do again, if nothing else happens.
@@ -249,7 +332,9 @@ impl World {
             return None;
         }
         let reads = self.reads.values().copied().min();
-        [self.outbox.wake_at(), self.sync_at, reads].into_iter().flatten().min()
+        let outbox = if self.sends { self.outbox.wake_at() } else { None };
+        let (personal, typing) = (self.personal.wake_at(), self.company.wake_at());
+        [outbox, self.sync_at, reads, personal, typing].into_iter().flatten().min()
     }
 
     /// Takes in people learnt about.
@@ -333,7 +418,8 @@ impl World {
         let Some(entry) = self.inbox.get(id) else { return };
         let known = entry.known_rev();
         let Some(has) = self.has(id) else { return };
-        if self.live && has < known && !self.void.contains(&id) && self.syncing.insert(id) {
+        if self.live && has < known && !self.void.contains(&id) && !self.syncing.contains_key(&id) {
+            self.syncing.insert(id, 0);
             self.requests.push(Request::Frame(ClientFrame::Sync { conversation: id, after: has }));
         }
     }
@@ -353,8 +439,11 @@ impl World {
         self.reads.remove(&id);
         self.unconfirmed.remove(&id);
         self.void.remove(&id);
-        if self.outbox.forget(id) {
-            self.requests.push(Request::Save);
+        self.personal.forget(id);
+        self.pins.remove(&id);
+        self.company.forget(id);
+        for nonce in self.outbox.forget(id) {
+            self.requests.push(Request::Drop { nonce, stored: None });
         }
         self.changed.conversations.insert(id);
         self.changed.timelines.insert(id);

@@ -7,18 +7,17 @@ fn nonce(text: &str) -> Nonce {
     text.parse().unwrap()
 }
 
+fn hello() -> Act {
+    Act::Send { text: "hello".parse().unwrap(), reply_to: None }
+}
+
 fn push(outbox: &mut Outbox, number: u128, name: &str) {
-    let taken = outbox.push(
-        conversation_id(number),
-        nonce(name),
-        "hello".parse().unwrap(),
-        Timestamp::from_millis(7),
-    );
+    let taken = outbox.push(conversation_id(number), nonce(name), hello(), Timestamp::from_millis(7));
     assert!(taken);
 }
 
 fn due(outbox: &mut Outbox, now: u64) -> Vec<String> {
-    let mut due: Vec<_> = outbox.due(now).into_iter().map(|(_, nonce, _)| nonce.to_string()).collect();
+    let mut due: Vec<_> = outbox.due(now).into_iter().map(|(_, one)| one.nonce.to_string()).collect();
     due.sort();
     due
 }
@@ -50,7 +49,7 @@ fn one_at_a_time_per_conversation_in_order() {
     }
     assert_eq!(due(&mut outbox, 0), ["a1", "b1"]);
     assert!(due(&mut outbox, 0).is_empty());
-    assert!(outbox.settled(&nonce("a1")));
+    assert!(outbox.settled(&nonce("a1")).is_some());
     assert_eq!(due(&mut outbox, 0), ["a2"]);
     outbox.accepted(&nonce("a2"));
     assert!(due(&mut outbox, 0).is_empty(), "accepted is not stored");
@@ -102,12 +101,12 @@ fn a_final_refusal_lets_the_others_pass_and_waits_for_me() {
     outbox.refused(&nonce("a1"), &refusal(Code::Forbidden, None), 0, 0.5);
     assert_eq!(due(&mut outbox, 0), ["a2"]);
     assert_eq!(outbox.waiting(), 1);
-    assert!(outbox.retry(&nonce("a1"), nonce("fresh")));
+    assert_eq!(outbox.retry(&nonce("a1"), nonce("fresh")), Some(nonce("a1")));
     assert_eq!(states(&outbox, 1), [("a2".to_owned(), false), ("a1".to_owned(), false)]);
     outbox.settled(&nonce("a2"));
     assert_eq!(due(&mut outbox, 0), ["a1"], "the same nonce: it is stored once");
     outbox.refused(&nonce("a1"), &refusal(Code::IdempotencyConflict, None), 0, 0.5);
-    assert!(outbox.retry(&nonce("a1"), nonce("fresh")));
+    assert_eq!(outbox.retry(&nonce("a1"), nonce("fresh")), Some(nonce("fresh")));
     assert_eq!(due(&mut outbox, 0), ["fresh"]);
     outbox.refused(&nonce("fresh"), &refusal(Code::Forbidden, None), 0, 0.5);
     assert!(outbox.discard(&nonce("fresh")));
@@ -120,14 +119,42 @@ fn unsent_ones_survive_a_reload_in_order() {
     for name in ["a1", "a2", "a3"] {
         push(&mut outbox, 1, name);
     }
-    due(&mut outbox, 0);
-    outbox.stored(&nonce("a1"), 4);
-    let text = serde_json::to_string(&outbox.save()).unwrap();
+    let kept = ["a3", "a1", "a2"].map(|name| serde_json::to_string(&outbox.saved(&nonce(name))).unwrap());
     let mut next = Outbox::default();
     push(&mut next, 1, "a4");
-    next.restore(serde_json::from_str(&text).unwrap());
+    next.gone(&nonce("a1"));
+    for one in kept {
+        next.restore(serde_json::from_str(&one).unwrap());
+    }
     let names: Vec<_> = states(&next, 1).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["a2", "a3", "a4"]);
+    assert_eq!(names, ["a2", "a3", "a4"], "another tab settled the first");
+}
+
+#[test]
+fn nothing_goes_before_it_is_kept() {
+    let mut outbox = Outbox::default();
+    outbox.keep();
+    push(&mut outbox, 1, "a1");
+    push(&mut outbox, 1, "a2");
+    outbox.kept(&nonce("a2"));
+    assert!(due(&mut outbox, 0).is_empty(), "nor out of order");
+    assert_eq!(outbox.waiting(), 2);
+    assert_eq!(outbox.all_kept(), [nonce("a2")]);
+    outbox.kept(&nonce("a1"));
+    assert_eq!(due(&mut outbox, 0), ["a1"]);
+    outbox.kept(&nonce("a1"));
+    assert!(due(&mut outbox, 0).is_empty(), "on its way");
+}
+
+#[test]
+fn what_another_tab_tries_again_is_tried_again() {
+    let mut outbox = Outbox::default();
+    push(&mut outbox, 1, "a1");
+    due(&mut outbox, 0);
+    outbox.refused(&nonce("a1"), &refusal(Code::Forbidden, None), 0, 0.5);
+    let kept = outbox.saved(&nonce("a1")).unwrap();
+    outbox.restore(kept);
+    assert_eq!(due(&mut outbox, 0), ["a1"]);
 }
 
 #[test]
@@ -136,12 +163,7 @@ fn there_is_an_end() {
     for number in 0..MOST {
         push(&mut outbox, (number % 3) as u128, &number.to_string());
     }
-    assert!(!outbox.push(
-        conversation_id(1),
-        nonce("one more"),
-        "hello".parse().unwrap(),
-        Timestamp::from_millis(0)
-    ));
+    assert!(!outbox.push(conversation_id(1), nonce("one more"), hello(), Timestamp::from_millis(0)));
 }
 
 #[test]

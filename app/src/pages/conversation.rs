@@ -5,10 +5,14 @@ use crate::names;
 use crate::parts::composer::Composer;
 use crate::parts::details::Details;
 use crate::parts::header::Header;
+use crate::parts::message_actions::Actions;
 use crate::parts::notice::AddressNotice;
 use crate::parts::page_title::PageTitle;
+use crate::parts::pins_bar::PinsBar;
+use crate::parts::receipts::{Readers, ReadersOf};
 use crate::parts::scroll::{Place, Scroll};
 use crate::parts::timeline_view::TimelineView;
+use crate::parts::typing::Typing;
 use crate::timeline::{Row, TimelineState};
 use crate::words::{say, use_words};
 use leptos::prelude::*;
@@ -52,7 +56,10 @@ pub fn ConversationView(
     let name = names::use_conversation_name(live, words, id);
     // As it is now: the line above what is new stays where it is until I leave.
     let mark = live.conversation(id).with_untracked(|one| {
-        one.as_ref().filter(|one| one.unread > 0).map(|one| (one.read_seq, one.head_seq))
+        one.as_ref().filter(|one| one.unread > 0).map(|one| {
+            let read = one.settings.unread_from.map_or(one.read_seq, |seq| seq.saturating_sub(1));
+            (read.min(one.read_seq), one.head_seq)
+        })
     });
     // Where nothing was ever read, everything is new: a line above it would say nothing.
     let line = mark.map(|(read, _)| read).filter(|read| *read > 0);
@@ -62,6 +69,9 @@ pub fn ConversationView(
         (None, None) => Place::End,
     };
     let scroll = Scroll::new(place);
+    let readers = ReadersOf::new(id);
+    provide_context(readers);
+    provide_context(Actions::new(id, scroll, target));
     Effect::new(move |_| match target {
         Some(seq) => live.show_around(id, seq),
         None => live.open(id),
@@ -75,10 +85,13 @@ pub fn ConversationView(
             <main class="conversation-main" id="main" tabindex="-1" aria-label=move || name.get()>
                 <Header id=id />
                 <AddressNotice />
-                <TimelineView id=id scroll=scroll mark=line target=target />
+                <PinsBar />
+                <TimelineView id=id scroll=scroll mark=line />
                 {mark.map(|(_, head)| view! { <MarkRead id=id head=head /> })}
+                <Typing id=id />
                 <Composer id=id scroll=scroll />
             </main>
+            <Readers readers=readers />
             <Details id=id />
         </div>
     }

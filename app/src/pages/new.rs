@@ -1,20 +1,26 @@
-//! `/new`: a conversation with somebody; `?kind=group` a group; `?to={conversation}` more people for a group.
+//! `/new`: a conversation with somebody; `?kind=group` a group; `?kind=find` a group to join; `?to={conversation}` more
+//! people for a group.
+
+mod find;
 
 use crate::api;
 use crate::live::Live;
 use crate::names;
+use crate::parts::details::AccessFields;
 use crate::parts::icon::{Icon, Picture};
 use crate::parts::notice::{AddressNotice, Notice};
 use crate::parts::page_title::PageTitle;
 use crate::parts::people_picker::{NobodyFound, PeopleToChoose, PeopleToOpen, Search, SearchField};
 use crate::words::{reason, say, use_words};
+use find::FindGroup;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 use protocol::limits::TITLE_CHARS;
-use protocol::{ConversationId, User};
+use protocol::rest::PatchConversation;
+use protocol::{ConversationId, History, Nonce, User, UserId};
 use web_sys::SubmitEvent;
 
 /// What is being started.
@@ -24,6 +30,8 @@ enum Aim {
     Direct,
     /// A group.
     Group,
+    /// A group that is there and open to everybody.
+    Find,
     /// More people in a group.
     Add(ConversationId),
 }
@@ -37,6 +45,7 @@ pub fn New() -> impl IntoView {
         query.with(|query| match (query.get("to").and_then(|id| id.parse().ok()), query.get("kind")) {
             (Some(id), _) => Aim::Add(id),
             (None, Some(kind)) if kind == "group" => Aim::Group,
+            (None, Some(kind)) if kind == "find" => Aim::Find,
             (None, _) => Aim::Direct,
         })
     });
@@ -47,11 +56,12 @@ pub fn New() -> impl IntoView {
         let title = match aim {
             Aim::Direct => say!(words, new_conversation).to_owned(),
             Aim::Group => say!(words, new_group).to_owned(),
+            Aim::Find => say!(words, find_group).to_owned(),
             Aim::Add(_) => say!(words, add_people).to_owned(),
         };
         let (back, keep) = match aim {
             Aim::Direct => ("/".to_owned(), Vec::new()),
-            Aim::Group => ("/".to_owned(), vec![("kind", "group".to_owned())]),
+            Aim::Group | Aim::Find => ("/".to_owned(), vec![("kind", "group".to_owned())]),
             Aim::Add(id) => (format!("/c/{id}"), vec![("to", id.to_string())]),
         };
         view! {
@@ -68,17 +78,25 @@ pub fn New() -> impl IntoView {
                         <nav class="tabs" aria-label=say!(words, new_conversation)>
                             <a href="/new" aria-current=(aim == Aim::Direct).then_some("page")>{say!(words, person)}</a>
                             <a href="/new?kind=group" aria-current=(aim == Aim::Group).then_some("page")>{say!(words, new_group)}</a>
+                            <a href="/new?kind=find" aria-current=(aim == Aim::Find).then_some("page")>{say!(words, find_group)}</a>
                         </nav>
                     })}
                     <AddressNotice />
-                    <Notice text=search.problem />
-                    <SearchField search=search keep=keep />
-                    {match aim {
-                        Aim::Direct => view! { <Direct search=search /> }.into_any(),
-                        Aim::Group => view! { <Group search=search /> }.into_any(),
-                        Aim::Add(id) => view! { <Add search=search id=id /> }.into_any(),
+                    {if aim == Aim::Find {
+                        view! { <FindGroup /> }.into_any()
+                    } else {
+                        view! {
+                            <Notice text=search.problem />
+                            <SearchField search=search keep=keep />
+                            {match aim {
+                                Aim::Direct | Aim::Find => view! { <Direct search=search /> }.into_any(),
+                                Aim::Group => view! { <Group search=search /> }.into_any(),
+                                Aim::Add(id) => view! { <Add search=search id=id /> }.into_any(),
+                            }}
+                            <NobodyFound search=search />
+                        }
+                        .into_any()
                     }}
-                    <NobodyFound search=search />
                 </div>
             </main>
         }
@@ -91,6 +109,7 @@ fn Title(aim: Aim) -> impl IntoView {
     match aim {
         Aim::Direct => say!(words, new_conversation).into_any(),
         Aim::Group => say!(words, new_group).into_any(),
+        Aim::Find => say!(words, find_group).into_any(),
         Aim::Add(id) => {
             let name = names::use_conversation_name(live, words, id);
             (move || say!(words, add_people_to, name = name.get())).into_any()
@@ -132,13 +151,28 @@ fn Group(search: Search) -> impl IntoView {
     let (live, words, open) = (expect_context::<Live>(), use_words(), use_open());
     let chosen = RwSignal::new(Vec::<User>::new());
     let title = NodeRef::<html::Input>::new();
+    let access = RwSignal::new((false, History::Join));
+    let choose = move |patch: PatchConversation| {
+        access.update(|(public, history)| {
+            *public = patch.public.unwrap_or(*public);
+            *history = patch.history.unwrap_or(*history);
+        });
+    };
+    // One group however often the button is pressed: the same request has the same nonce.
+    let asked = StoredValue::new(None::<(String, Vec<UserId>, bool, History, Nonce)>);
     let on_submit = move |event: SubmitEvent| {
         event.prevent_default();
         let Some(title) = title.get_untracked().map(|field| field.value()) else { return };
         let people = chosen.get_untracked();
         let open = open.clone();
+        let ids: Vec<_> = people.iter().map(|person| person.id).collect();
+        let (public, history) = access.get_untracked();
+        let before =
+            asked.get_value().filter(|(t, i, p, h, _)| (t, i, *p, *h) == (&title, &ids, public, history));
+        let nonce = before.map_or_else(Nonce::generate, |(.., nonce)| nonce);
+        asked.set_value(Some((title.clone(), ids.clone(), public, history, nonce.clone())));
         spawn_local(async move {
-            match api::create_group(title, people.iter().map(|person| person.id).collect()).await {
+            match api::groups::create_group(title, ids, nonce, public, history).await {
                 Ok(conversation) => {
                     let id = conversation.id;
                     live.know(conversation, people);
@@ -166,6 +200,11 @@ fn Group(search: Search) -> impl IntoView {
                     <button class="button" type="submit">{say!(words, create_group)}</button>
                 </div>
             </div>
+            <AccessFields
+                public=Signal::derive(move || access.get().0)
+                history=Signal::derive(move || access.get().1)
+                choose=Callback::new(choose)
+            />
             <PeopleToChoose search=search chosen=chosen without=Signal::stored(Vec::new()) />
         </form>
     }

@@ -1,6 +1,8 @@
 //! A person's or a group's picture: two letters on a hue of their own.
 
+use crate::parts::presence::Dot;
 use leptos::prelude::*;
+use protocol::UserId;
 use uuid::Uuid;
 
 /// Hues in `style/tokens.css`.
@@ -48,10 +50,14 @@ pub fn Avatar(
     /// A further class for its size: `small` (34 px) or `tiny` (28 px); else 44 px.
     #[prop(optional)]
     size: &'static str,
+    /// Whose dot it bears: that of a person who comes and goes.
+    #[prop(optional_no_strip)]
+    who: Option<UserId>,
 ) -> impl IntoView {
     view! {
         <span class=format!("avatar {size} {}", hue(id)) aria-hidden="true">
             {move || name.with(|name| initials(name))}
+            {who.map(|user| view! { <Dot user=user /> })}
         </span>
     }
     .into_any()

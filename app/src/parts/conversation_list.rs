@@ -20,10 +20,15 @@ pub fn ConversationList(
 ) -> impl IntoView {
     let (live, words) = (expect_context::<Live>(), use_words());
     let (filter, set_filter) = signal(String::new());
-    let order = live.order();
+    let (order, archived) = (live.order(), live.archived());
+    let filtering = Memo::new(move |_| filter.with(|filter| !filter.trim().is_empty()));
     let shown = Memo::new(move |_| {
         let wanted = filter.with(|filter| filter.trim().to_lowercase());
         let mut ids = order.get();
+        // Who looks for one finds it wherever it is.
+        if filtering.get() {
+            archived.with(|archived| ids.extend(archived));
+        }
         if !wanted.is_empty() {
             ids.retain(|id| {
                 live.conversation(*id).with(|one| {
@@ -35,7 +40,8 @@ pub fn ConversationList(
         }
         ids
     });
-    let none_at_all = move || order.with(Vec::is_empty);
+    let put_away = Memo::new(move |_| if filtering.get() { Vec::new() } else { archived.get() });
+    let none_at_all = move || order.with(Vec::is_empty) && archived.with(Vec::is_empty);
     let my_name = live.my_name();
     view! {
         <div class="conversation-list">
@@ -60,12 +66,16 @@ pub fn ConversationList(
                 <kbd aria-hidden="true">{say!(words, filter_keys)}</kbd>
             </div>
             <nav class="list-rows" aria-label=say!(words, conversations)>
-                <ul>
-                    <For each=move || shown.get() key=|id| *id let:id>
-                        <ConversationRow id=id current=current />
-                    </For>
-                </ul>
-                <Show when=move || shown.with(Vec::is_empty) && !none_at_all()>
+                {rows(shown, current)}
+                <details class="list-archived" class:gone=move || put_away.with(Vec::is_empty)>
+                    <summary>
+                        <Picture icon=Icon::Archive />
+                        {say!(words, archived)}
+                        <span class="archived-count">{move || put_away.with(Vec::len)}</span>
+                    </summary>
+                    {rows(put_away, current)}
+                </details>
+                <Show when=move || filtering.get() && shown.with(Vec::is_empty)>
                     <p class="list-none">{say!(words, filter_none)}</p>
                 </Show>
                 <Show when=none_at_all>
@@ -85,6 +95,17 @@ pub fn ConversationList(
                 </a>
             </div>
         </div>
+    }
+    .into_any()
+}
+
+fn rows(ids: Memo<Vec<ConversationId>>, current: Signal<Option<ConversationId>>) -> AnyView {
+    view! {
+        <ul>
+            <For each=move || ids.get() key=|id| *id let:id>
+                <ConversationRow id=id current=current />
+            </For>
+        </ul>
     }
     .into_any()
 }

@@ -1,25 +1,92 @@
 //! The panel beside a conversation: who is in it, and what can be done about that. A popover, so that it opens and
 //! closes without script.
 
-use crate::api;
+mod access;
+mod leave;
+mod members;
+
+pub use access::AccessFields;
+
+use crate::api::{self, ApiError};
+use crate::clock::Clock;
+use crate::i18n::Locale;
 use crate::live::Live;
 use crate::names;
 use crate::parts::avatar::Avatar;
 use crate::parts::icon::{Icon, Picture};
 use crate::parts::notice::Notice;
+use crate::parts::presence;
 use crate::words::{reason, say, use_words};
+use access::Access;
+use leave::{LEAVE, Leave};
 use leptos::ev;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::hooks::use_navigate;
-use protocol::{ConversationId, Kind, Member, Role};
+use members::{HandOver, Members};
+use protocol::{ConversationId, Kind, Member, Role, UserId};
 use web_sys::SubmitEvent;
 
 /// Id of the panel.
 pub const PANEL: &str = "details";
-/// Id of the question before leaving.
-const LEAVE: &str = "leave";
+/// What the panel's parts share.
+#[derive(Clone, Copy)]
+struct Panel {
+    id: ConversationId,
+    words: Locale,
+    members: Memo<Vec<Member>>,
+    /// Those of a group too large to carry them.
+    fetched: RwSignal<Vec<Member>>,
+    my_role: Memo<Role>,
+    problem: RwSignal<Option<String>>,
+    /// The member whose menu is open, and the menu.
+    managed: RwSignal<Option<UserId>>,
+    menu: NodeRef<html::Div>,
+    /// To whom the group may pass, and the question about it.
+    heir: RwSignal<Option<UserId>>,
+    hand_over: NodeRef<html::Div>,
+}
+
+impl Panel {
+    /// Fetches the members where the conversation does not carry them: once, or `anew`.
+    fn fetch(self, anew: bool) {
+        let carried =
+            self.members.with_untracked(|all| !all.is_empty()) && self.fetched.with_untracked(Vec::is_empty);
+        if carried || (!anew && self.fetched.with_untracked(|all| !all.is_empty())) {
+            return;
+        }
+        spawn_local(async move {
+            match api::members(self.id).await {
+                Ok(answer) => {
+                    self.fetched.try_set(answer.members);
+                }
+                Err(error) => self.report(Some(error)),
+            }
+        });
+    }
+
+    fn report(self, error: Option<ApiError>) {
+        let words = self.words;
+        // The answer may come after the panel is gone.
+        self.problem.try_set(error.map(|error| reason(words, error.code).to_owned()));
+    }
+
+    fn give(self, user: UserId, role: Role) {
+        spawn_local(async move {
+            // What the page shows follows from the change that comes over the socket.
+            self.report(api::groups::set_role(self.id, user, role).await.err());
+            self.fetch(true);
+        });
+    }
+
+    fn ask_hand_over(self, user: UserId) {
+        self.heir.set(Some(user));
+        if let Some(root) = self.hand_over.get_untracked() {
+            let _ = root.show_popover();
+        }
+    }
+}
 
 /// The panel.
 #[component]
@@ -38,45 +105,44 @@ pub fn Details(
         let inline = conversation.with(|one| one.as_ref().map(|one| one.members.clone()).unwrap_or_default());
         if inline.is_empty() { fetched.get() } else { inline }
     });
-    let fetch = move |_| {
-        if members.with_untracked(Vec::is_empty) {
-            spawn_local(async move {
-                match api::members(id).await {
-                    Ok(answer) => fetched.set(answer.members),
-                    Err(error) => problem.set(Some(reason(words, error.code).to_owned())),
-                }
-            });
-        }
-    };
     let my_role = Memo::new(move |_| {
         members.with(|members| {
             members.iter().find(|one| one.user == live.me()).map_or(Role::Member, |one| one.role)
         })
     });
     let may_rename = move || my_role.get() >= Role::Admin;
-    let members_of_group = move || {
+    let panel = Panel {
+        id,
+        words,
+        members,
+        fetched,
+        my_role,
+        problem,
+        managed: RwSignal::new(None),
+        menu: NodeRef::new(),
+        heir: RwSignal::new(None),
+        hand_over: NodeRef::new(),
+    };
+    let group = move || {
         view! {
             <h3>
                 {say!(words, members)} " "
                 <span class="details-count">{move || conversation.with(|one| one.as_ref().map_or(0, |one| one.member_count))}</span>
             </h3>
-            <ul class="details-members">
-                <For each=move || members.get() key=|member| (member.user, member.role) let:member>
-                    <MemberRow id=id member=member my_role=my_role problem=problem />
-                </For>
-            </ul>
+            <Members panel=panel />
             <form class="details-add" method="get" action="/new">
                 <input type="hidden" name="to" value=id.to_string() />
                 <AddPeople id=id />
             </form>
             <Show when=may_rename>
                 <Rename id=id problem=problem />
+                <Access panel=panel />
             </Show>
-            <Leave id=id problem=problem />
+            <button class="text-button alert" type="button" popovertarget=LEAVE>{say!(words, leave_group)}</button>
         }
     };
     view! {
-        <aside class="details" id=PANEL popover="manual" aria-label=say!(words, details) on:toggle=fetch>
+        <aside class="details" id=PANEL popover="manual" aria-label=say!(words, details) on:toggle=move |_| panel.fetch(false)>
             <div class="details-head">
                 <h2 dir="auto">{move || name.get()}</h2>
                 <button
@@ -92,10 +158,15 @@ pub fn Details(
             </div>
             <Notice text=problem />
             {match kind {
-                Kind::Group => members_of_group().into_any(),
+                Kind::Group => group().into_any(),
                 Kind::Direct => view! { <Person id=id /> }.into_any(),
             }}
         </aside>
+        // Outside of the panel: what is asked may be asked while it is closed.
+        {(kind == Kind::Group).then(|| view! {
+            <Leave panel=panel />
+            <HandOver panel=panel />
+        })}
     }
     .into_any()
 }
@@ -103,7 +174,7 @@ pub fn Details(
 /// The other person of a direct conversation.
 #[component]
 fn Person(id: ConversationId) -> impl IntoView {
-    let (live, words) = (expect_context::<Live>(), use_words());
+    let (live, words, clock) = (expect_context::<Live>(), use_words(), expect_context::<Clock>());
     let other = live
         .conversation(id)
         .with_untracked(|one| one.as_ref().and_then(|one| names::other(live.me(), one)))?;
@@ -113,57 +184,10 @@ fn Person(id: ConversationId) -> impl IntoView {
     };
     Some(view! {
         <div class="details-person">
-            <Avatar id=other.uuid() name=name />
-            <p>{username}</p>
+            <Avatar id=other.uuid() name=name who=Some(other) />
+            <p>{username}<br />{move || presence::sentence(live, words, clock, other)}</p>
         </div>
     })
-}
-
-#[component]
-fn MemberRow(
-    id: ConversationId,
-    member: Member,
-    my_role: Memo<Role>,
-    problem: RwSignal<Option<String>>,
-) -> impl IntoView {
-    let (live, words) = (expect_context::<Live>(), use_words());
-    let user = member.user;
-    let mine = user == live.me();
-    let name = Memo::new(move |_| names::of_person(live, words, user));
-    let role = match member.role {
-        Role::Owner => say!(words, role_owner),
-        Role::Admin => say!(words, role_admin),
-        Role::Member => "",
-    };
-    let may_remove = move || !mine && my_role.get() >= Role::Admin && my_role.get() > member.role;
-    let on_submit = move |event: SubmitEvent| {
-        event.prevent_default();
-        spawn_local(async move {
-            // What the page shows follows from the change that comes over the socket.
-            problem.set(
-                api::remove_member(id, user).await.err().map(|error| reason(words, error.code).to_owned()),
-            );
-        });
-    };
-    view! {
-        <li class="details-member">
-            <Avatar id=user.uuid() name=name size="small" />
-            <span class="details-name" dir="auto">
-                {move || if mine { say!(words, you).to_owned() } else { name.get() }}
-            </span>
-            <span class="details-role">{role}</span>
-            <Show when=may_remove>
-                <form method="post" action="/fn/remove" on:submit=on_submit>
-                    <input type="hidden" name="conversation" value=id.to_string() />
-                    <input type="hidden" name="user" value=user.to_string() />
-                    <button class="icon-button small" type="submit" aria-label=move || say!(words, remove_person, name = name.get())>
-                        <Picture icon=Icon::Cross />
-                    </button>
-                </form>
-            </Show>
-        </li>
-    }
-    .into_any()
 }
 
 #[component]
@@ -219,44 +243,6 @@ fn Rename(id: ConversationId, problem: RwSignal<Option<String>>) -> impl IntoVie
                 <button class="button quiet" type="submit">{say!(words, rename_group)}</button>
             </div>
         </form>
-    }
-    .into_any()
-}
-
-#[component]
-fn Leave(id: ConversationId, problem: RwSignal<Option<String>>) -> impl IntoView {
-    let (live, words) = (expect_context::<Live>(), use_words());
-    let name = names::use_conversation_name(live, words, id);
-    let navigate = use_navigate();
-    let on_submit = move |event: SubmitEvent| {
-        event.prevent_default();
-        let navigate = navigate.clone();
-        // The socket may bring the news first, and this panel be gone when the answer comes.
-        spawn_local(async move {
-            match api::leave(id).await {
-                Ok(()) => {
-                    navigate("/", Default::default());
-                    live.forget(id);
-                }
-                Err(error) => {
-                    problem.try_set(Some(reason(words, error.code).to_owned()));
-                }
-            }
-        });
-    };
-    view! {
-        <button class="text-button alert" type="button" popovertarget=LEAVE>{say!(words, leave_group)}</button>
-        <div class="dialog" id=LEAVE popover="auto" role="dialog" aria-labelledby="leave-title">
-            <h3 id="leave-title" dir="auto">{move || say!(words, leave_question, name = name.get())}</h3>
-            <p>{say!(words, leave_explain)}</p>
-            <form class="dialog-buttons" method="post" action="/fn/quit" on:submit=on_submit>
-                <input type="hidden" name="conversation" value=id.to_string() />
-                <button class="button quiet" type="button" popovertarget=LEAVE popovertargetaction="hide">
-                    {say!(words, cancel)}
-                </button>
-                <button class="button danger" type="submit">{say!(words, leave_group)}</button>
-            </form>
-        </div>
     }
     .into_any()
 }

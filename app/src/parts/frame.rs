@@ -2,6 +2,7 @@
 
 use crate::live::{Link, Live};
 use crate::parts::conversation_list::ConversationList;
+use crate::parts::conversation_menu::{ConversationMenu, MenuOf};
 use crate::parts::keyboard;
 use crate::parts::link_status::{LinkStatus, link_word};
 use crate::parts::page_title;
@@ -46,6 +47,7 @@ pub fn Frame() -> impl IntoView {
         latest.get().filter(|_| on_list.get() || path.with(|path| path.starts_with("/c/")))
     });
     provide_context(Current(latest.into()));
+    let menu = MenuOf::provide();
     let link = live.link();
     Effect::new(move |_| live.start());
     // Where the list is all there is, it is what the page is about. Only the browser knows how wide it is.
@@ -75,6 +77,7 @@ pub fn Frame() -> impl IntoView {
                 <Outlet />
             </div>
         </div>
+        <ConversationMenu menu=menu />
     }
     .into_any()
 }

@@ -76,9 +76,20 @@ pub fn focus(id: &str) {
     }
 }
 
+/// Whether this device is typed on with keys: on a touch screen Enter has to break lines, because nothing else can,
+/// and taking the focus would bring up the keyboard.
+pub fn has_keyboard() -> bool {
+    !window()
+        .match_media("(hover: none) and (pointer: coarse)")
+        .ok()
+        .flatten()
+        .is_some_and(|query| query.matches())
+}
+
 fn escape() {
-    // The question before leaving closes by itself, as the browser's own popovers do; the panel stays until asked.
-    if document().query_selector(".dialog:popover-open").is_ok_and(|dialog| dialog.is_some()) {
+    // Menus and questions close by themselves, as the browser's own do; the panel stays until asked.
+    if document().query_selector(":popover-open:not(.details), dialog[open]").is_ok_and(|open| open.is_some())
+    {
         return;
     }
     let panel =

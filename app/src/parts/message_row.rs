@@ -6,17 +6,21 @@ use crate::live::Live;
 use crate::names;
 use crate::parts::avatar::{Avatar, hue};
 use crate::parts::icon::{Icon, Picture};
-use crate::parts::message_text::MessageText;
+use crate::parts::message_actions::{Actions, Sheet, Toolbar};
+use crate::parts::message_text::{Mentioned, MessageText};
+use crate::parts::quote::Quote;
+use crate::parts::reactions::Reactions;
+use crate::parts::receipts::ReadState;
 use crate::timeline::{PendingState, Row};
 use crate::words::{reason, say, use_words};
 use leptos::prelude::*;
-use protocol::{Body, ConversationId, Kind, Timestamp, UserId};
+use protocol::{Body, ConversationId, Kind, Message, MessageId, Timestamp, UserId, mention};
 
 /// Who wrote a row.
 pub fn author(live: Live, row: &Row) -> UserId {
     match row {
         Row::Message(message) => message.sender,
-        Row::Pending(_) => live.me(),
+        Row::Pending(_) | Row::Line(_) => live.me(),
     }
 }
 
@@ -24,6 +28,7 @@ pub fn author(live: Live, row: &Row) -> UserId {
 pub fn written_at(row: &Row) -> Timestamp {
     match row {
         Row::Message(message) => message.sent_at,
+        Row::Line(change) => change.at.unwrap_or_default(),
         Row::Pending(pending) => pending.at,
     }
 }
@@ -31,7 +36,7 @@ pub fn written_at(row: &Row) -> Timestamp {
 /// How far a message of mine got, as the page's `data-state` carries it.
 fn state_word(row: &Row) -> &'static str {
     match row {
-        Row::Message(_) => "sent",
+        Row::Message(_) | Row::Line(_) => "sent",
         Row::Pending(pending) => match pending.state {
             PendingState::Waiting | PendingState::Accepted => "pending",
             PendingState::Stored => "sent",
@@ -51,10 +56,8 @@ pub fn MessageRow(
     joined: bool,
     /// Whether it came while the page was open, and so may come in softly.
     fresh: bool,
-    /// Whether the page's address points at it.
-    pointed: bool,
 ) -> impl IntoView {
-    let (live, words) = (expect_context::<Live>(), use_words());
+    let (actions, live, words) = (expect_context::<Actions>(), expect_context::<Live>(), use_words());
     let sender = row.with_untracked(|row| author(live, row));
     let mine = sender == live.me();
     let named =
@@ -65,7 +68,22 @@ pub fn MessageRow(
         );
     let seq = Memo::new(move |_| row.with(Row::seq));
     let state = Memo::new(move |_| row.with(state_word));
-    let content = Memo::new(move |_| row.with(|row| text_of(words, row)));
+    let content = Memo::new(move |_| row.with(|row| content_of(live, words, row)));
+    let stored = Signal::derive(move || {
+        row.with(|row| match row {
+            Row::Message(message) => Some(message.clone()),
+            Row::Line(_) | Row::Pending(_) => None,
+        })
+    });
+    let reply_to = Memo::new(move |_| row.with(reply_to));
+    let names_me = Memo::new(move |_| {
+        row.with(|row| matches!(row, Row::Message(message) if !message.recalled && message.names(live.me())))
+    });
+    let reached = Memo::new(move |_| {
+        seq.get().is_some_and(|seq| actions.is_reached(seq))
+            && row.with(|row| matches!(row, Row::Message(message) if !message.recalled))
+    });
+    let pointed = move || seq.get().is_some_and(|seq| actions.pointed.get() == Some(seq));
     view! {
         <article
             class="message"
@@ -74,6 +92,9 @@ pub fn MessageRow(
             class:named=named && !mine
             class:fresh=fresh
             class:pointed=pointed
+            class:names-me=move || names_me.get()
+            class:reached=move || reached.get()
+            tabindex="-1"
             data-seq=move || seq.get().map(|seq| seq.to_string())
             data-state=move || state.get()
             aria-label=move || name.get()
@@ -83,77 +104,98 @@ pub fn MessageRow(
                 {(named && !mine && !joined).then(|| view! {
                     <p class=format!("author {}", hue(sender.uuid())) dir="auto">{move || name.get()}</p>
                 })}
+                {move || reply_to.get().map(|message| view! { <Quote id=id message=message /> })}
                 <div class="words" dir="auto">
                     {move || match content.get() {
-                        Ok(text) => view! { <MessageText text=text /> }.into_any(),
-                        Err(instead) => view! { <span class="instead">{instead}</span> }.into_any(),
+                        Content::Words(text, names) => view! { <MessageText text=text names=names /> }.into_any(),
+                        Content::Instead(instead) => view! { <span class="instead">{instead}</span> }.into_any(),
                     }}
                     <Meta id=id row=row mine=mine />
                 </div>
+                {move || reached.get().then(|| view! { <Toolbar message=stored /> })}
             </div>
+            <Reactions message=stored />
             <Refusal id=id row=row />
         </article>
     }
     .into_any()
 }
 
-/// The words, or what stands in their place.
-fn text_of(words: Locale, row: &Row) -> Result<String, &'static str> {
+/// What stands in the bubble.
+#[derive(Clone, PartialEq)]
+enum Content {
+    /// Words, and whom they name.
+    Words(String, Vec<Mentioned>),
+    /// What stands in their place.
+    Instead(&'static str),
+}
+
+fn content_of(live: Live, words: Locale, row: &Row) -> Content {
     match row {
-        Row::Pending(pending) => Ok(pending.text.as_str().to_owned()),
+        Row::Pending(pending) => Content::Words(pending.text().to_owned(), Vec::new()),
         Row::Message(message) => match &message.body {
-            Body::Text { text } => Ok(text.as_str().to_owned()),
-            Body::Recalled => Err(say!(words, recalled)),
-            Body::Unsupported => Err(say!(words, unsupported)),
+            Body::Text { text } => Content::Words(text.as_str().to_owned(), mentioned(live, message)),
+            Body::Recalled => Content::Instead(say!(words, recalled)),
+            Body::Unsupported => Content::Instead(say!(words, unsupported)),
         },
+        Row::Line(_) => Content::Instead(""),
+    }
+}
+
+/// Whom the server found a message to name.
+fn mentioned(live: Live, message: &Message) -> Vec<Mentioned> {
+    let all = message.mentions_all.then(|| Mentioned { username: mention::ALL.to_owned(), me: true });
+    let people = message.mentions.iter().filter_map(|user| {
+        live.person(*user).with(|person| {
+            person
+                .as_ref()
+                .map(|person| Mentioned { username: person.username.clone(), me: *user == live.me() })
+        })
+    });
+    people.chain(all).collect()
+}
+
+/// The message it answers; nothing is left of that once it is recalled.
+fn reply_to(row: &Row) -> Option<MessageId> {
+    match row {
+        Row::Message(message) => message.reply_to.filter(|_| !message.recalled),
+        Row::Pending(pending) => pending.reply_to(),
+        Row::Line(_) => None,
     }
 }
 
 /// Time and state, at the end of the last line.
 #[component]
 fn Meta(id: ConversationId, row: Memo<Row>, mine: bool) -> impl IntoView {
-    let (live, words, clock) = (expect_context::<Live>(), use_words(), expect_context::<Clock>());
-    let conversation = live.conversation(id);
+    let (actions, words, clock) = (expect_context::<Actions>(), use_words(), expect_context::<Clock>());
     let at = Memo::new(move |_| row.with(written_at));
     let edited = Memo::new(move |_| {
         row.with(
             |row| matches!(row, Row::Message(message) if message.edited_at.is_some() && !message.recalled),
         )
     });
-    // Direct conversations only; "read 3/5" of groups is a count over marks.
-    let read = Memo::new(move |_| {
-        let Some(seq) = row.with(Row::seq).filter(|_| mine) else { return false };
-        conversation.with(|one| {
-            one.as_ref().is_some_and(|one| {
-                one.kind == Kind::Direct
-                    && one.members.iter().any(|member| member.user != live.me() && member.read_seq >= seq)
-            })
-        })
-    });
-    let state = Memo::new(move |_| row.with(state_word));
-    let sign = move || {
-        mine.then(|| {
-            let (icon, text) = match (state.get(), read.get()) {
-                ("pending", _) => (Icon::Clock, say!(words, state_pending)),
-                ("refused", _) => return None,
-                (_, true) => (Icon::Ticks, say!(words, state_read)),
-                (_, false) => (Icon::Tick, say!(words, state_sent)),
-            };
-            Some(view! {
-                <span class="state" role="img" aria-label=text title=text>
-                    <Picture icon=icon />
-                </span>
-            })
-        })
-        .flatten()
+    let pinned = Memo::new(move |_| row.with(|row| matches!(row, Row::Message(message) if message.pinned)));
+    let history = move |_| {
+        if let Row::Message(message) = row.get_untracked() {
+            actions.sheet.set(Some(Sheet::History(message)));
+        }
     };
     view! {
         <span class="meta">
-            {move || edited.get().then(|| view! { <span>{say!(words, edited)}</span> })}
+            {move || pinned.get().then(|| view! {
+                <span class="pinned" role="img" aria-label=say!(words, pinned_message) title=say!(words, pinned_message)>
+                    <Picture icon=Icon::Pin />
+                </span>
+            })}
+            {move || edited.get().then(|| view! {
+                <button class="edited" type="button" aria-haspopup="dialog" title=say!(words, edit_history) on:click=history>
+                    {say!(words, edited)}
+                </button>
+            })}
             <time datetime=move || at.get().to_string() title=move || clock.exact(at.get())>
                 {move || clock.time(at.get())}
             </time>
-            {sign}
+            {mine.then(|| view! { <ReadState id=id row=row /> })}
         </span>
     }
     .into_any()
@@ -169,7 +211,7 @@ fn Refusal(id: ConversationId, row: Memo<Row>) -> impl IntoView {
                 PendingState::Refused { code, .. } => Some((pending.nonce.clone(), *code)),
                 _ => None,
             },
-            Row::Message(_) => None,
+            Row::Message(_) | Row::Line(_) => None,
         })
     });
     move || {

@@ -1,6 +1,8 @@
-//! The words of a message as nodes: plain text, with addresses made into links. Never HTML from a message.
+//! The words of a message as nodes: plain text, with addresses made into links and names of people set off. Never HTML
+//! from a message.
 
 use leptos::prelude::*;
+use protocol::mention;
 
 /// Longest text that is looked at for being nothing but emoji, in characters: a family of four is seven of them.
 const EMOJI_CHARS: usize = 24;
@@ -12,6 +14,55 @@ pub enum Piece<'a> {
     Words(&'a str),
     /// An address that starts with http:// or https://.
     Link(&'a str),
+    /// `@name` of somebody the server knows to be meant; whether that is me.
+    Name(&'a str, bool),
+}
+
+/// Somebody a message names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mentioned {
+    /// As it is typed after the `@`, lower case.
+    pub username: String,
+    /// Whether that is me, alone or with everybody else.
+    pub me: bool,
+}
+
+/// Cuts a text at its addresses and at those names that somebody is meant by. Every character is in exactly one piece,
+/// in order.
+pub fn pieces_with_names<'a>(text: &'a str, mentioned: &[Mentioned]) -> Vec<Piece<'a>> {
+    // Over the whole text, as the server does it: what counts against the limit is the same.
+    let mut named = mention::names(text).filter_map(|named| {
+        let (name, me) = named.candidates().find_map(|name| {
+            let lower = name.to_ascii_lowercase();
+            mentioned.iter().find(|one| one.username == lower).map(|one| (name, one.me))
+        })?;
+        Some((named.at.start..named.at.start + '@'.len_utf8() + name.len(), me))
+    });
+    let mut next = named.next();
+    let (mut cut, mut at) = (Vec::new(), 0);
+    for piece in pieces(text) {
+        let (Piece::Words(part) | Piece::Link(part) | Piece::Name(part, _)) = piece;
+        let (mut from, end) = (at, at + part.len());
+        at = end;
+        while let Some((range, me)) = next.clone().filter(|(range, _)| range.start < end) {
+            next = named.next();
+            // Within an address it is a part of the address.
+            if !matches!(piece, Piece::Words(_)) || range.end > end || range.start < from {
+                continue;
+            }
+            if range.start > from {
+                cut.push(Piece::Words(&text[from..range.start]));
+            }
+            cut.push(Piece::Name(&text[range.clone()], me));
+            from = range.end;
+        }
+        match piece {
+            Piece::Words(_) if from < end => cut.push(Piece::Words(&text[from..end])),
+            Piece::Words(_) => {}
+            other => cut.push(other),
+        }
+    }
+    cut
 }
 
 /// Cuts a text at its addresses. Every character is in exactly one piece, in order.
@@ -103,12 +154,17 @@ pub fn is_emoji(text: &str) -> bool {
 pub fn MessageText(
     /// As written.
     text: String,
+    /// Whom it names.
+    names: Vec<Mentioned>,
 ) -> impl IntoView {
     let large = is_emoji(&text);
-    let nodes: Vec<AnyView> = pieces(&text)
+    let nodes: Vec<AnyView> = pieces_with_names(&text, &names)
         .into_iter()
         .map(|piece| match piece {
             Piece::Words(words) => words.to_owned().into_any(),
+            Piece::Name(name, me) => {
+                view! { <span class="mention" class:me=me>{name.to_owned()}</span> }.into_any()
+            }
             Piece::Link(address) => {
                 let address = address.to_owned();
                 view! { <a href=address.clone() target="_blank" rel="noopener noreferrer nofollow external">{address.clone()}</a> }.into_any()
@@ -121,7 +177,30 @@ pub fn MessageText(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Piece::{Link, Words};
+    use Piece::{Link, Name, Words};
+
+    #[test]
+    fn names_of_people_who_are_meant_are_set_off() {
+        let mentioned =
+            [("ada", true), ("ben", false)].map(|(name, me)| Mentioned { username: name.to_owned(), me });
+        let cases: [(&str, &[Piece<'_>]); 6] = [
+            ("@ada", &[Name("@ada", true)]),
+            ("hi @Ben.", &[Words("hi "), Name("@Ben", false), Words(".")]),
+            (
+                "@ada and @nobody, 你好@ben",
+                &[Name("@ada", true), Words(" and @nobody, 你好"), Name("@ben", false)],
+            ),
+            ("x@ada", &[Words("x@ada")]),
+            (
+                "https://a.example/@ada @ada",
+                &[Link("https://a.example/@ada"), Words(" "), Name("@ada", true)],
+            ),
+            ("no name", &[Words("no name")]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(pieces_with_names(text, &mentioned), expected, "{text}");
+        }
+    }
 
     #[test]
     fn addresses_become_links_and_nothing_is_lost() {

@@ -1,6 +1,8 @@
 //! What a form without script reports, as a sentence on the page.
 
-use crate::words::{code_of, reason, use_words};
+use crate::live::Live;
+use crate::parts::icon::{Icon, Picture};
+use crate::words::{code_of, reason, say, use_words};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 use protocol::Code;
@@ -24,6 +26,30 @@ pub fn Notice(
                 {move || text.get()}
             </p>
         </Show>
+    }
+    .into_any()
+}
+
+/// What I did and the server refused, until it is dismissed.
+#[component]
+pub fn ActNotices() -> impl IntoView {
+    let (live, words) = (expect_context::<Live>(), use_words());
+    let notices = live.notices();
+    view! {
+        <For each=move || notices.get() key=|notice| notice.number let:notice>
+            <p class="notice act-notice" role="alert">
+                <span>{say!(words, act_refused, reason = reason(words, notice.code))}</span>
+                <button
+                    class="icon-button small"
+                    type="button"
+                    aria-label=say!(words, close)
+                    title=say!(words, close)
+                    on:click=move |_| live.dismiss(notice.number)
+                >
+                    <Picture icon=Icon::Cross />
+                </button>
+            </p>
+        </For>
     }
     .into_any()
 }

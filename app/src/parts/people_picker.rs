@@ -5,6 +5,7 @@ use crate::boot::Boot;
 use crate::live::Live;
 use crate::parts::avatar::Avatar;
 use crate::parts::icon::{Icon, Picture};
+use crate::parts::presence::PresenceWord;
 use crate::words::{reason, say, use_words};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -141,12 +142,15 @@ pub fn PersonNames(
     person: User,
 ) -> impl IntoView {
     let name = person.display_name.clone();
+    // Where nobody is signed in there is nobody to be here for.
+    let known = use_context::<Live>().map(|_| person.id);
     view! {
-        <Avatar id=person.id.uuid() name=Signal::stored(name.clone()) size="small" />
+        <Avatar id=person.id.uuid() name=Signal::stored(name.clone()) size="small" who=known />
         <span class="person-names">
             <span class="person-name" dir="auto">{name}</span>
             <span class="person-username">{format!("@{}", person.username)}</span>
         </span>
+        {known.map(|user| view! { <PresenceWord user=user /> })}
     }
     .into_any()
 }

@@ -4,9 +4,15 @@ use crate::clock::Clock;
 use crate::live::Live;
 use crate::names;
 use crate::parts::dividers::{DayChip, NewDivider};
+use crate::parts::emoji_picker::EmojiPicker;
 use crate::parts::icon::{Icon, Picture};
+use crate::parts::message_actions::Actions;
+use crate::parts::message_dialog::MessageDialog;
+use crate::parts::message_menu::MessageMenu;
 use crate::parts::message_row::{MessageRow, author, written_at};
+use crate::parts::notice::ActNotices;
 use crate::parts::scroll::{Place, Scroll};
+use crate::parts::timeline_line::TimelineLine;
 use crate::timeline::{Row, RowKey, TimelineState, Window};
 use crate::words::{self, say, use_words};
 use jiff::civil::Date;
@@ -23,6 +29,7 @@ enum Item {
     Day(Date),
     New,
     Row { key: RowKey, joined: bool },
+    Line(u64),
 }
 
 /// The rows in order with everything between them.
@@ -41,9 +48,12 @@ impl Layout {
         let mut seen_old = window.at_start;
         for row in &window.rows {
             let (who, at) = (author(live, row), written_at(row));
+            let line = if let Row::Line(change) = row { Some(change.rev) } else { None };
             let day = clock.day(at);
             let mut joined = before.is_some_and(|before| {
-                author(live, before) == who && at.millis() - written_at(before).millis() < JOIN_MS
+                !matches!(before, Row::Line(_))
+                    && author(live, before) == who
+                    && at.millis() - written_at(before).millis() < JOIN_MS
             });
             if before.is_none_or(|before| clock.day(written_at(before)) != day) {
                 layout.items.push(Item::Day(day));
@@ -62,7 +72,10 @@ impl Layout {
             }
             seen_old = true;
             let key = row.key();
-            layout.items.push(Item::Row { key: key.clone(), joined });
+            layout.items.push(match line {
+                Some(rev) => Item::Line(rev),
+                None => Item::Row { key: key.clone(), joined },
+            });
             layout.rows.insert(key, row.clone());
             before = Some(row);
         }
@@ -79,10 +92,9 @@ pub fn TimelineView(
     scroll: Scroll,
     /// My read mark when I came, if anything was unread.
     mark: Option<u64>,
-    /// The message of the address, to be pointed out.
-    target: Option<u64>,
 ) -> impl IntoView {
     let (live, words, clock) = (expect_context::<Live>(), use_words(), expect_context::<Clock>());
+    let actions = expect_context::<Actions>();
     let state = live.timeline(id);
     let window = Memo::new(move |_| match state.get() {
         TimelineState::Ready(window) => Some(window),
@@ -141,14 +153,28 @@ pub fn TimelineView(
                 tabindex="0"
                 node_ref=scroll.log
                 on:scroll=move |_| scroll.scrolled()
+                on:keydown=move |event| actions.on_key(&event)
+                on:pointerleave=move |_| actions.on_leave()
             >
-                <div class="rows" node_ref=scroll.rows>
+                <div
+                    class="rows"
+                    node_ref=scroll.rows
+                    on:pointerover=move |event| actions.on_over(&event)
+                    on:pointerdown=move |event| actions.on_down(&event)
+                    on:pointerup=move |event| actions.on_up(&event)
+                    on:pointercancel=move |_| actions.on_cancel()
+                    on:click=move |event| actions.on_click(&event)
+                    on:focusin=move |event| actions.on_focus(&event)
+                    on:focusout=move |event| actions.on_blur(&event)
+                    on:contextmenu=move |event| actions.on_context_menu(&event)
+                >
                     <Top id=id at_start=at_start ready=ready older=older layout=layout />
                     <For each=move || layout.with(|layout| layout.items.clone()) key=Item::clone let:item>
                         {match item {
                             Item::Day(day) => view! { <DayChip day=day /> }.into_any(),
                             Item::New => view! { <NewDivider /> }.into_any(),
-                            Item::Row { key, joined } => row_view(id, layout, key, joined, came_at, target).into_any(),
+                            Item::Line(rev) => line_view(layout, rev).into_any(),
+                            Item::Row { key, joined } => row_view(id, layout, key, joined, came_at).into_any(),
                         }}
                     </For>
                     <a class="page-link without-script" class:gone=move || at_head.get() href=format!("/c/{id}")>
@@ -175,6 +201,11 @@ pub fn TimelineView(
                     }}
                 </button>
             </Show>
+            <ActNotices />
+            <p class="said" role="status">{move || actions.said.get()}</p>
+            <MessageMenu />
+            <EmojiPicker />
+            <MessageDialog />
         </div>
     }
     .into_any()
@@ -186,11 +217,9 @@ fn row_view(
     key: RowKey,
     joined: bool,
     came_at: Option<u64>,
-    target: Option<u64>,
 ) -> Option<impl IntoView> {
     let first = layout.with_untracked(|layout| layout.rows.get(&key).cloned())?;
     let fresh = came_at.is_some_and(|head| first.seq().is_none_or(|seq| seq > head));
-    let pointed = target.is_some() && first.seq() == target;
     // A row on its way out keeps what it showed.
     let row = Memo::new(move |shown: Option<&Row>| {
         layout
@@ -198,7 +227,15 @@ fn row_view(
             .or_else(|| shown.cloned())
             .unwrap_or_else(|| first.clone())
     });
-    Some(view! { <MessageRow id=id row=row joined=joined fresh=fresh pointed=pointed /> })
+    Some(view! { <MessageRow id=id row=row joined=joined fresh=fresh /> })
+}
+
+/// What happened between messages. It never changes.
+fn line_view(layout: Memo<Layout>, rev: u64) -> Option<impl IntoView> {
+    match layout.with_untracked(|layout| layout.rows.get(&RowKey::Line(rev)).cloned()) {
+        Some(Row::Line(change)) => Some(view! { <TimelineLine change=change /> }),
+        _ => None,
+    }
 }
 
 /// What stands above the first row: the beginning of the conversation, or the way to older messages.
@@ -264,6 +301,10 @@ fn read_what_is_seen(
     at_head: Memo<bool>,
 ) {
     let watched = RwSignal::new(0u32);
+    let conversation = live.conversation(id);
+    let unread_from =
+        Memo::new(move |_| conversation.with(|one| one.as_ref().and_then(|one| one.settings.unread_from)));
+    let came_with = StoredValue::new(unread_from.get_untracked());
     let look_again = move || {
         watched.try_update(|times| *times = times.wrapping_add(1));
     };
@@ -284,10 +325,18 @@ fn read_what_is_seen(
         let page = document();
         let attended =
             page.visibility_state() == web_sys::VisibilityState::Visible && page.has_focus().unwrap_or(false);
-        if let (Some(seq), true) = (newest, seen && laid_out && attended) {
-            let behind = live
-                .conversation(id)
-                .with_untracked(|one| one.as_ref().is_some_and(|one| one.unread > 0 || one.read_seq < seq));
+        // What I kept as unread while I was here stays so until I come back.
+        let kept = unread_from.get();
+        if kept.is_none() {
+            came_with.set_value(None);
+        }
+        let kept = kept.is_some() && kept != came_with.get_value();
+        if let (Some(seq), true) = (newest, seen && laid_out && attended && !kept) {
+            let behind = live.conversation(id).with_untracked(|one| {
+                one.as_ref().is_some_and(|one| {
+                    one.unread > 0 || one.read_seq < seq || one.settings.unread_from.is_some()
+                })
+            });
             if behind {
                 live.mark_read(id, seq);
             }

@@ -37,6 +37,8 @@ pub enum Wake {
     Offline,
     /// Somebody looks at the tab again: is the connection still good?
     Visible,
+    /// The server answers, but what is asked for does not come.
+    Deaf,
     /// The session is over.
     Ended,
 }
@@ -95,7 +97,7 @@ pub async fn run(live: Live, mut wakes: UnboundedReceiver<Wake>) {
                     // Whoever comes back to the tab does not want to wait, except where the server asked for it.
                     Some(Wake::Visible) if at_least.is_zero() => break,
                     Some(Wake::Offline) => live.offline(),
-                    Some(Wake::Frame(_) | Wake::Visible) => {}
+                    Some(Wake::Frame(_) | Wake::Visible | Wake::Deaf) => {}
                     Some(Wake::Ended) | None => return live.ended(),
                 },
             }
@@ -138,7 +140,7 @@ impl Connection {
                     wake = wakes.next() => match wake {
                         Some(Wake::Offline) => return End::Offline,
                         Some(Wake::Ended) | None => return End::Ended,
-                        Some(Wake::Frame(_) | Wake::Online | Wake::Visible) => {}
+                        Some(Wake::Frame(_) | Wake::Online | Wake::Visible | Wake::Deaf) => {}
                     },
                 }
             }
@@ -172,6 +174,7 @@ impl Connection {
                         self.ping(&mut socket).await
                     }
                     Some(Wake::Visible | Wake::Online) => None,
+                    Some(Wake::Deaf) => Some(End::Again(Duration::ZERO)),
                     Some(Wake::Ended) | None => Some(End::Ended),
                 },
             };

@@ -1,9 +1,11 @@
 //! What is cached of a conversation's messages, and which of it is shown. Plain data: no signals, no clock.
 
+use super::lines::Lines;
 use super::{Pending, Row, WINDOW_ROWS, Window};
 use crate::api::Span;
+use crate::outbox::Act;
 use protocol::rest::Messages;
-use protocol::{Change, ChangeKind, Message, UserId};
+use protocol::{Change, Message, MessageId, UserId};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -50,6 +52,8 @@ pub struct Timeline {
     following: bool,
     /// The newest changed messages, whether cached or not, oldest first; at most [`RECENT`].
     recent: VecDeque<Arc<Message>>,
+    /// What happened between the messages.
+    lines: Lines,
     fetching_older: bool,
     fetching_newer: bool,
     failed: bool,
@@ -67,11 +71,13 @@ impl Timeline {
             to: 1,
             following: true,
             recent: VecDeque::new(),
+            lines: Lines::default(),
             fetching_older: false,
             fetching_newer: false,
             failed: false,
         };
         timeline.fill(page.messages);
+        timeline.happened(page.happened);
         match around {
             Some(seq) if timeline.covers(seq) => timeline.center(seq),
             _ => timeline.go_to_end(),
@@ -89,16 +95,14 @@ impl Timeline {
         self.head_seq
     }
 
+    /// One of the cached messages.
+    pub fn find(&self, id: MessageId) -> Option<&Arc<Message>> {
+        self.messages.iter().rev().find(|message| message.id == id)
+    }
+
     /// Applies the next change; any other is left alone.
     pub fn apply(&mut self, change: &Change) -> Applied {
-        if change.rev <= self.rev {
-            return Applied::Duplicate;
-        }
-        if change.rev > self.rev + 1 {
-            return Applied::Gap { after: self.rev };
-        }
-        self.take(change);
-        Applied::Done
+        self.apply_changes(change.rev.saturating_sub(1), change.rev, std::slice::from_ref(change))
     }
 
     /// Applies the answer to a `sync`: with `changes`, everything after `from` up to `to` is known.
@@ -120,8 +124,8 @@ impl Timeline {
 
     fn take(&mut self, change: &Change) {
         self.rev = change.rev;
-        match &change.kind {
-            ChangeKind::Posted { message } => {
+        match change.kind.message() {
+            Some(message) => {
                 let message = Arc::new(message.clone());
                 if self.recent.len() == RECENT {
                     self.recent.pop_front();
@@ -129,17 +133,14 @@ impl Timeline {
                 self.recent.push_back(Arc::clone(&message));
                 self.place(message);
             }
-            // Who is a member and what the group is called is the inbox's.
-            ChangeKind::Joined { .. }
-            | ChangeKind::Left { .. }
-            | ChangeKind::Renamed { .. }
-            | ChangeKind::Role { .. }
-            | ChangeKind::Edited { .. }
-            | ChangeKind::Recalled { .. }
-            | ChangeKind::Reacted { .. }
-            | ChangeKind::Pinned { .. }
-            | ChangeKind::Access { .. }
-            | ChangeKind::Unsupported => {}
+            None => self.happened(vec![change.clone()]),
+        }
+    }
+
+    /// Takes in what is no message.
+    fn happened(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            self.lines.put(change, self.head_seq, self.following);
         }
     }
 
@@ -197,6 +198,7 @@ impl Timeline {
             }
             self.messages.push_front(Arc::new(message));
         }
+        self.happened(page.happened);
         self.recall(page.head_rev);
         if showing_first {
             self.slide_older();
@@ -219,6 +221,7 @@ impl Timeline {
                 self.messages.push_back(Arc::new(message));
             }
         }
+        self.happened(page.happened);
         self.recall(page.head_rev);
         if showing_last {
             self.slide_newer();
@@ -238,6 +241,7 @@ impl Timeline {
         let head_rev = page.head_rev;
         self.head_seq = self.head_seq.max(page.head_seq);
         self.fill(page.messages);
+        self.happened(page.happened);
         self.recall(head_rev);
         match around {
             Some(seq) if self.covers(seq) => self.center(seq),
@@ -420,24 +424,41 @@ impl Timeline {
         let counted =
             self.messages.range(start..=end).filter(|message| message.sender != me && !message.recalled);
         Some(counted.fold((0, 0), |(unread, mentions), message| {
-            (unread + 1, mentions + u64::from(message.mentions.contains(&me)))
+            (unread + 1, mentions + u64::from(message.names(me)))
         }))
     }
 
-    /// What is on the page, with my unsent messages where the window ends with the newest message.
-    pub fn window(&self, echoes: Vec<Arc<Pending>>) -> Window {
+    /// What is on the page: with what I did to it and is not stored yet, and with my unsent messages where the window
+    /// ends with the newest message.
+    pub fn window(&self, me: UserId, unsent: Vec<Arc<Pending>>) -> Window {
         let shown = match (self.index(self.from), self.index(self.to)) {
             (Some(start), Some(end)) => start.min(self.messages.len())..end.min(self.messages.len()),
             _ => 0..0,
         };
         let at_start = self.at_start && self.first().is_none_or(|first| self.from <= first);
         let at_head = self.at_head();
-        let mut rows: Vec<Row> =
-            self.messages.range(shown).map(|message| Row::Message(Arc::clone(message))).collect();
+        let (echoes, acts): (Vec<_>, Vec<_>) =
+            unsent.into_iter().partition(|pending| matches!(pending.act, Act::Send { .. }));
+        let seq = |index: usize| self.messages.get(index).map(|message| message.seq);
+        let first = if at_start { 0 } else { seq(shown.start).unwrap_or(self.from) };
+        let last = seq(shown.end.wrapping_sub(1)).unwrap_or(self.head_seq);
+        let lines = self.lines.between(first, last);
+        let mut lines = lines.into_iter().peekable();
+        let mut rows = Vec::with_capacity(shown.len());
+        for message in self.messages.range(shown) {
+            while let Some(line) = lines.next_if(|(after, _)| *after < message.seq) {
+                rows.push(Row::Line(line.1));
+            }
+            let (id, mut message) = (message.id, Arc::clone(message));
+            for act in acts.iter().filter(|act| act.act.message() == Some(id)) {
+                act.act.show(Arc::make_mut(&mut message), me, act.at);
+            }
+            rows.push(Row::Message(message));
+        }
+        rows.extend(lines.map(|(_, line)| Row::Line(line)));
         if at_head && !echoes.is_empty() {
             let stored: HashSet<_> = rows.iter().map(Row::key).collect();
-            let unsent = echoes.into_iter().map(Row::Pending).filter(|row| !stored.contains(&row.key()));
-            rows.extend(unsent.collect::<Vec<_>>());
+            rows.extend(echoes.into_iter().map(Row::Pending).filter(|row| !stored.contains(&row.key())));
         }
         Window {
             rows,

@@ -46,16 +46,78 @@ fn page(seqs: std::ops::RangeInclusive<u64>, head: u64) -> Messages {
 }
 
 fn seqs(timeline: &Timeline) -> Vec<u64> {
-    timeline.window(Vec::new()).rows.iter().filter_map(Row::seq).collect()
+    timeline.window(user(1), Vec::new()).rows.iter().filter_map(Row::seq).collect()
 }
 
 fn pending(nonce: &str) -> Arc<Pending> {
     Arc::new(Pending {
         nonce: nonce.parse().unwrap(),
-        text: "soon".parse().unwrap(),
+        act: Act::Send { text: "soon".parse().unwrap(), reply_to: None },
         at: Timestamp::from_millis(0),
         state: PendingState::Waiting,
     })
+}
+
+fn renamed(rev: u64, after: Option<u64>) -> Change {
+    let kind = ChangeKind::Renamed { by: user(2), title: format!("title {rev}") };
+    Change { after, at: Some(Timestamp::from_millis(1)), ..Change::new(rev, kind) }
+}
+
+fn keys(timeline: &Timeline) -> Vec<String> {
+    let rows = timeline.window(user(1), Vec::new()).rows;
+    let name = |row: &Row| row.seq().map_or_else(|| format!("{:?}", row.key()), |seq| seq.to_string());
+    rows.iter().map(name).collect()
+}
+
+#[test]
+fn lines_stand_where_they_happened() {
+    let mut first = page(1..=3, 3);
+    (first.head_rev, first.happened) = (5, vec![renamed(5, Some(2)), renamed(4, Some(2))]);
+    let mut timeline = Timeline::new(first, None);
+    assert_eq!(keys(&timeline), ["1", "2", "Line(4)", "Line(5)", "3"]);
+    timeline.apply(&renamed(6, None));
+    let mut posted = message(4, 7, user(2));
+    posted.seq = 4;
+    timeline.apply(&Change::new(7, ChangeKind::Posted { message: posted }));
+    timeline.apply(&renamed(8, Some(4)));
+    assert_eq!(keys(&timeline), ["1", "2", "Line(4)", "Line(5)", "3", "Line(6)", "4", "Line(8)"]);
+    // Before the first message only where nothing comes before it.
+    let early = |seqs: std::ops::RangeInclusive<u64>| {
+        let mut one = page(seqs, 60);
+        one.happened = vec![renamed(1, Some(0))];
+        keys(&Timeline::new(one, None)).first().cloned()
+    };
+    assert_eq!(early(1..=60).as_deref(), Some("Line(1)"));
+    assert_eq!(early(11..=60).as_deref(), Some("11"));
+}
+
+#[test]
+fn lines_are_bounded_kept_and_shown() {
+    let mut timeline = Timeline::new(page(1..=3, 3), None);
+    let most = super::lines::LINES as u64;
+    for rev in 4..most + 100 {
+        timeline.apply(&renamed(rev, Some(3)));
+    }
+    let rows = timeline.window(user(1), Vec::new()).rows;
+    assert_eq!(rows.len(), 3 + WINDOW_ROWS);
+    assert_eq!(rows.last().map(Row::key), Some(RowKey::Line(most + 99)));
+}
+
+#[test]
+fn what_happens_to_a_message_takes_its_place_also_from_an_older_page() {
+    let mut timeline = Timeline::new(page(51..=60, 60), None);
+    let mut edited = message(20, 61, user(2));
+    edited.pinned = true;
+    timeline.apply(&Change::new(61, ChangeKind::Pinned { message: edited }));
+    let mut recalled = message(55, 62, user(2));
+    recalled.recalled = true;
+    timeline.apply(&Change::new(62, ChangeKind::Recalled { message: recalled }));
+    assert_eq!(timeline.find(MessageId::from_uuid(Uuid::from_u128(55))).map(|one| one.recalled), Some(true));
+    assert_eq!(timeline.unread(user(1), 50, 60), Some((9, 0)));
+    timeline.show_older();
+    timeline.prepend(page(1..=50, 60), 50);
+    let twenty = timeline.find(MessageId::from_uuid(Uuid::from_u128(20))).unwrap();
+    assert!(twenty.pinned, "the page was read before");
 }
 
 #[test]
@@ -83,7 +145,7 @@ fn an_empty_conversation_is_complete_and_takes_its_first_message() {
         Messages { messages: Vec::new(), quoted: Vec::new(), happened: Vec::new(), head_seq: 0, head_rev: 2 },
         None,
     );
-    let window = timeline.window(vec![pending("n")]);
+    let window = timeline.window(user(1), vec![pending("n")]);
     assert!(window.at_start && window.at_head);
     assert_eq!(window.rows.len(), 1);
     let first = Change::new(3, ChangeKind::Posted { message: message(1, 3, user(2)) });
@@ -95,14 +157,14 @@ fn an_empty_conversation_is_complete_and_takes_its_first_message() {
 fn an_echo_goes_when_its_message_is_there_and_keeps_its_key() {
     let mut timeline = Timeline::new(page(1..=3, 3), None);
     let echo = pending("mine");
-    let before = timeline.window(vec![Arc::clone(&echo)]);
+    let before = timeline.window(user(1), vec![Arc::clone(&echo)]);
     let mut mine = message(4, 4, user(1));
     mine.nonce = Some(echo.nonce.clone());
     timeline.apply(&Change::new(4, ChangeKind::Posted { message: mine }));
-    let after = timeline.window(vec![echo]);
+    let after = timeline.window(user(1), vec![echo]);
     assert_eq!((before.rows.len(), after.rows.len()), (4, 4));
     assert_eq!(before.rows.last().map(Row::key), after.rows.last().map(Row::key));
-    assert_ne!(before.rows.last().map(Row::version), after.rows.last().map(Row::version));
+    assert_ne!(before.rows.last(), after.rows.last());
 }
 
 #[test]
@@ -111,7 +173,7 @@ fn the_window_slides_within_the_cache_and_asks_at_its_ends() {
     assert_eq!(seqs(&timeline).len(), 50);
     assert_eq!(timeline.show_older(), Some(Span::Before(951)));
     assert_eq!(timeline.show_older(), None, "it is already being fetched");
-    assert!(timeline.window(Vec::new()).fetching_older);
+    assert!(timeline.window(user(1), Vec::new()).fetching_older);
     timeline.prepend(page(901..=950, 1_000), 50);
     assert_eq!((seqs(&timeline).first(), seqs(&timeline).len()), (Some(&901), 100));
     for start in [851, 801, 751, 701] {
@@ -120,9 +182,9 @@ fn the_window_slides_within_the_cache_and_asks_at_its_ends() {
         assert_eq!(seqs(&timeline).first(), Some(&start));
         assert!(seqs(&timeline).len() <= WINDOW_ROWS);
     }
-    assert!(!timeline.window(vec![pending("n")]).at_head, "the window left the end");
+    assert!(!timeline.window(user(1), vec![pending("n")]).at_head, "the window left the end");
     assert_eq!(
-        timeline.window(vec![pending("n")]).rows.len(),
+        timeline.window(user(1), vec![pending("n")]).rows.len(),
         WINDOW_ROWS,
         "unsent ones stand at the end only"
     );
@@ -141,14 +203,14 @@ fn the_start_is_known_from_a_short_page_or_the_first_message() {
     let mut timeline = Timeline::new(page(51..=60, 60), None);
     timeline.show_older();
     timeline.prepend(page(21..=50, 60), 50);
-    assert!(timeline.window(Vec::new()).at_start, "whoever joined late may see no more");
+    assert!(timeline.window(user(1), Vec::new()).at_start, "whoever joined late may see no more");
     assert_eq!(timeline.show_older(), None);
 }
 
 #[test]
 fn a_page_around_a_message_leads_to_the_newest_one() {
     let mut timeline = Timeline::new(page(401..=450, 1_000), Some(425));
-    assert!(!timeline.window(Vec::new()).at_head);
+    assert!(!timeline.window(user(1), Vec::new()).at_head);
     assert_eq!(timeline.apply(&posted(1_001)), Applied::Done, "outside the cached run, yet known");
     assert_eq!(timeline.head_seq(), 1_001);
     assert_eq!(timeline.show_newer(), Some(Span::After(450)));
@@ -158,7 +220,7 @@ fn a_page_around_a_message_leads_to_the_newest_one() {
     // Read before message 1,001: it is put on top from memory.
     timeline.jump(page(951..=1_000, 1_000), None);
     assert_eq!((seqs(&timeline).first(), seqs(&timeline).last()), (Some(&951), Some(&1_001)));
-    assert!(timeline.window(Vec::new()).at_head);
+    assert!(timeline.window(user(1), Vec::new()).at_head);
 }
 
 #[test]
@@ -167,12 +229,12 @@ fn the_cache_is_bounded_at_the_end_the_reader_is_not_at() {
     for seq in 2..=CACHE_MESSAGES as u64 + 10 {
         timeline.apply(&posted(seq));
     }
-    let window = timeline.window(Vec::new());
+    let window = timeline.window(user(1), Vec::new());
     assert_eq!((window.rows.len(), window.rows.last().and_then(Row::seq)), (WINDOW_ROWS, Some(5_010)));
     while timeline.show_older().is_none() {}
     assert_eq!(seqs(&timeline).first(), Some(&11), "the oldest ones were dropped");
     timeline.prepend(page(1..=10, 5_010), 50);
-    assert!(timeline.window(Vec::new()).at_start);
+    assert!(timeline.window(user(1), Vec::new()).at_start);
     assert!(!timeline.reaches_head(), "now the newest ones were");
     timeline.apply(&posted(5_011));
     assert_eq!(seqs(&timeline).first(), Some(&1));
@@ -264,7 +326,7 @@ proptest! {
             prop_assert!(!shown.is_empty());
             prop_assert!(shown.len() <= WINDOW_ROWS);
             prop_assert!(shown.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{shown:?}");
-            let window = timeline.window(vec![pending("n")]);
+            let window = timeline.window(user(1), vec![pending("n")]);
             let keys: HashSet<_> = window.rows.iter().map(Row::key).collect();
             prop_assert_eq!(keys.len(), window.rows.len());
             prop_assert_eq!(window.at_head, shown.last() == Some(&timeline.head_seq()));

@@ -2,6 +2,7 @@
 
 use super::{Place, accepted_locale};
 use crate::session::cookie;
+use app::api::groups::coming::Coming as _;
 use app::boot::{Boot, Open, Viewer};
 use axum::http::{HeaderMap, StatusCode};
 use chat::{Chat, Error, Identity, Registration, Span};
@@ -48,6 +49,10 @@ pub(super) async fn load(
         (Some(who), Place::New(Some(q))) => Some(chat.search_people(who, q).await?),
         _ => None,
     };
+    let groups = match (who, place) {
+        (Some(who), Place::Find(q)) => Some(chat.groups(who, q).await?.groups),
+        _ => None,
+    };
     let sessions = match (who, place) {
         (Some(who), Place::Settings) => Some(chat.sessions(who).await?),
         _ => None,
@@ -62,6 +67,7 @@ pub(super) async fn load(
         registration_open: chat.registration() == Registration::Open,
         form_nonce: Nonce::generate().to_string(),
         found,
+        groups,
         sessions,
     };
     Ok((boot, status))

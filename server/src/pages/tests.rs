@@ -15,6 +15,7 @@ fn an_address_shows_a_place() {
         ("/new".to_owned(), Place::New(None)),
         ("/new?q=".to_owned(), Place::New(Some(String::new()))),
         ("/new?kind=group&q=a%20b%26".to_owned(), Place::New(Some("a b&".to_owned()))),
+        ("/new?kind=find&q=a".to_owned(), Place::Find("a".to_owned())),
         ("/settings".to_owned(), Place::Settings),
         ("/sign-in?next=/new".to_owned(), Place::Door),
         ("/register".to_owned(), Place::Door),

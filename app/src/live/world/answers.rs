@@ -1,10 +1,10 @@
 //! What the answers to requests do.
 
-use super::{Ask, Loading, Moment, PAGE, Request, SYNC_AGAIN, World};
+use super::{Ask, Loading, Moment, PAGE, SYNC_AGAIN, World};
 use crate::api::Span;
 use crate::timeline::Timeline;
 use protocol::rest::Messages;
-use protocol::{Code, Conversation, ConversationId, User, UserId};
+use protocol::{Change, ChangeKind, Code, Conversation, ConversationId, User, UserId};
 
 impl World {
     /// A page of messages came, or not.
@@ -25,8 +25,12 @@ impl World {
             }
         };
         let senders: Vec<_> = page.messages.iter().map(|message| message.sender).collect();
-        let stored: Vec<_> = page.messages.iter().filter_map(|message| message.nonce.clone()).collect();
+        let mine = page.messages.iter().filter_map(|message| Some((message.nonce.clone()?, message.rev)));
+        let mine: Vec<_> = mine.collect();
+        let count = page.messages.len();
         let mut more = None;
+        let quoted = page.quoted.clone();
+        let people = page.happened.iter().filter_map(happened_to).collect::<Vec<_>>();
         match &mut slot.state {
             Loading::Here(timeline) => match ask.span {
                 Span::Before(_) => timeline.prepend(page, PAGE),
@@ -34,7 +38,7 @@ impl World {
                     let grew = !page.messages.is_empty();
                     timeline.append(page);
                     // Messages that came meanwhile did not join; the view asks only once for one scroll.
-                    if grew && !timeline.reaches_head() && stored.len() < PAGE as usize {
+                    if grew && !timeline.reaches_head() && count < PAGE as usize {
                         more = timeline.refetch_newer();
                     }
                 }
@@ -52,15 +56,15 @@ impl World {
             slot.generation = self.count;
         }
         self.ask(id, more);
-        for sender in senders {
-            self.people.want(sender);
+        for person in senders.into_iter().chain(people).chain(quoted.iter().map(|message| message.sender)) {
+            self.people.want(person);
         }
-        let mut settled = false;
-        for nonce in stored {
-            settled |= self.outbox.settled(&nonce);
+        for message in &quoted {
+            self.learn(message);
         }
-        if settled {
-            self.requests.push(Request::Save);
+        self.quotes.know(quoted.iter());
+        for (nonce, rev) in mine {
+            self.settle(&nonce, Some(rev));
         }
         let rev = self.loaded(id).map(|timeline| timeline.rev());
         self.outbox.caught_up(id, rev);
@@ -84,6 +88,10 @@ impl World {
                 self.put(conversation, moment);
                 self.catch_up(id);
                 self.notice_reads(moment.now);
+                // Asked before something counted otherwise: asked again.
+                if self.inbox.get(id).is_some_and(|entry| entry.is_stale()) {
+                    self.fetch(id);
+                }
             }
             Err(Code::NotFound | Code::Forbidden) => self.drop_conversation(id),
             Err(_) if self.void.contains(&id) => self.sync_at = Some(moment.now + SYNC_AGAIN),
@@ -98,5 +106,15 @@ impl World {
             Ok(people) => self.know_people(people),
             Err(_) => self.people.ask_again(ids),
         }
+    }
+}
+
+/// Whom a change that is no message is about, besides who did it.
+fn happened_to(change: &Change) -> Option<UserId> {
+    match &change.kind {
+        ChangeKind::Joined { user, .. } | ChangeKind::Left { user, .. } | ChangeKind::Role { user, .. } => {
+            Some(*user)
+        }
+        _ => None,
     }
 }

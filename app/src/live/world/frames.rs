@@ -2,10 +2,15 @@
 
 use super::{Loading, Moment, Request, SYNC_AGAIN, World};
 use crate::api::Span;
+use crate::outbox::Act;
 use crate::timeline::Applied;
 use protocol::{
-    Change, ChangeKind, Conversation, ConversationId, Epoch, Message, Refusal, ServerFrame, UserId,
+    Change, ChangeKind, Conversation, ConversationId, Epoch, Message, Nonce, Refusal, ServerFrame, Timestamp,
+    UserId,
 };
+
+/// Pongs a `sync` may be without its answer; at the next one the connection is taken for deaf.
+const SYNC_PONGS: u8 = 1;
 
 impl World {
     /// Takes in a frame.
@@ -22,45 +27,80 @@ impl World {
                 let conversation = self.outbox.accepted(&nonce);
                 self.changed.timelines.extend(conversation);
             }
-            ServerFrame::Ack { nonce, mut message, .. } => {
-                let id = message.conversation;
-                message.nonce = Some(nonce.clone());
-                self.change(id, Change::new(message.rev, ChangeKind::Posted { message }));
-                if self.inbox.get(id).is_none() && self.outbox.settled(&nonce) {
-                    self.requests.push(Request::Save);
-                }
-                self.flush_outbox(moment.now);
-            }
+            ServerFrame::Ack { nonce, message, .. } => self.acked(nonce, message, moment),
             ServerFrame::Refused(refusal) => self.refused(&refusal, moment),
-            ServerFrame::Event { conversation, change, .. } => self.change(conversation, change),
+            ServerFrame::Event { conversation, change, .. } => self.change(conversation, change, moment),
             ServerFrame::Changes { conversation, from, to, changes, more } => {
-                self.changes(conversation, from, to, &changes, more);
+                self.changes(conversation, from, to, changes, more, moment);
                 self.flush_outbox(moment.now);
             }
             ServerFrame::Reset { conversation, .. } => self.reset(conversation),
-            ServerFrame::Read { conversation, user, seq, unread, .. } => {
-                self.read(conversation, user, seq, unread)
+            ServerFrame::Read { conversation, user, seq, unread, mentions } => {
+                self.read(conversation, user, seq, unread.zip(mentions.or(Some(0))));
             }
-            ServerFrame::Pong { heads, .. } => {
-                for (id, rev) in heads {
-                    match self.inbox.get_mut(id) {
-                        Some(entry) => {
-                            entry.heard(rev);
-                            self.catch_up(id);
-                        }
-                        None => self.fetch(id),
-                    }
-                }
+            ServerFrame::Settings { conversation, settings, unread, mentions } => {
+                self.settings(conversation, settings, (unread, mentions), moment);
             }
+            ServerFrame::Typing { conversation, user } => self.types(conversation, user, moment.now),
+            ServerFrame::Presence { user, state, last_seen } => {
+                let changed = self.people.stepped(user, state, last_seen);
+                self.changed.people.extend(changed);
+            }
+            ServerFrame::Present { online, away } => {
+                let changed = self.people.present(&online, &away);
+                self.changed.people.extend(changed);
+            }
+            ServerFrame::Pong { heads, .. } => self.ponged(heads),
             // The connection's own: it knows what to do when the socket closes.
-            ServerFrame::Bye { .. } => {}
-            ServerFrame::Settings { .. }
-            | ServerFrame::Typing { .. }
-            | ServerFrame::Presence { .. }
-            | ServerFrame::Present { .. }
-            | ServerFrame::Unsupported => {}
+            ServerFrame::Bye { .. } | ServerFrame::Unsupported => {}
         }
         self.notice_reads(moment.now);
+    }
+
+    /// What moved, and whether what was asked for before the last pong still has not come.
+    fn ponged(&mut self, heads: Vec<(ConversationId, u64)>) {
+        self.personal_ponged();
+        let mut deaf = false;
+        for pongs in self.syncing.values_mut() {
+            deaf |= *pongs == SYNC_PONGS;
+            *pongs += 1;
+        }
+        if deaf {
+            self.requests.push(Request::Reconnect);
+        }
+        for (id, rev) in heads {
+            match self.inbox.get_mut(id) {
+                Some(entry) => {
+                    entry.heard(rev);
+                    self.catch_up(id);
+                }
+                None => self.fetch(id),
+            }
+        }
+    }
+
+    /// A request of mine is stored: what it did comes with its answer.
+    fn acked(&mut self, nonce: Nonce, mut message: Message, moment: Moment) {
+        let (id, rev) = (message.conversation, message.rev);
+        let act = self.outbox.get(&nonce).cloned();
+        let change = match &act {
+            Some(act) => {
+                if let Act::Send { .. } = act {
+                    message.nonce = Some(nonce.clone());
+                }
+                act.change(message)
+            }
+            // Another tab's, or settled before: a message that is not known is new.
+            None if message.recalled => ChangeKind::Recalled { message },
+            None => ChangeKind::Posted { message },
+        };
+        self.change(id, Change::new(rev, change), moment);
+        if self.inbox.get(id).is_none() {
+            self.settle(&nonce, Some(rev));
+        } else {
+            self.mine_is_stored(id, &nonce, rev);
+        }
+        self.flush_outbox(moment.now);
     }
 
     /// With another epoch than mine all numbers are void: the server sends every conversation, and those it does not
@@ -101,12 +141,16 @@ impl World {
         if let Some(message) = &conversation.last_message {
             self.people.want(message.sender);
         }
+        if self.inbox.get(id).is_some_and(|entry| entry.rev() < conversation.head_rev) {
+            self.pins.insert(id, conversation.head_rev); // what happened between is not told
+        }
         let now = i64::try_from(moment.now).unwrap_or(i64::MAX);
         if self.void.remove(&id) {
             self.inbox.put_anew(conversation, now);
         } else {
             self.inbox.put(conversation, now);
         }
+        self.show_wish(id);
         self.recount(id);
         self.changed.conversations.insert(id);
     }
@@ -123,6 +167,9 @@ impl World {
         if let Some(id) = failed {
             self.load(id, Span::Newest);
         }
+        self.ask_for_quotes();
+        self.say_away();
+        self.flush_personal(moment.now);
         self.catch_up_all();
         self.catching_up = true;
         self.check_complete();
@@ -134,7 +181,8 @@ impl World {
     }
 
     /// Applies one change to the list and to the messages, each by its own position.
-    fn change(&mut self, id: ConversationId, change: Change) {
+    fn change(&mut self, id: ConversationId, mut change: Change, moment: Moment) {
+        self.place(id, &mut change, moment);
         let Some(entry) = self.inbox.get_mut(id) else {
             self.fetch(id);
             return;
@@ -156,8 +204,19 @@ impl World {
         self.catch_up(id);
     }
 
-    fn changes(&mut self, id: ConversationId, from: u64, to: u64, changes: &[Change], more: bool) {
+    fn changes(
+        &mut self,
+        id: ConversationId,
+        from: u64,
+        to: u64,
+        mut changes: Vec<Change>,
+        more: bool,
+        moment: Moment,
+    ) {
         self.syncing.remove(&id);
+        for change in &mut changes {
+            self.place(id, change, moment);
+        }
         let left = changes.iter().rev().find_map(|change| match &change.kind {
             ChangeKind::Left { user, .. } if *user == self.me => Some(false),
             ChangeKind::Joined { user, .. } if *user == self.me => Some(true),
@@ -166,17 +225,17 @@ impl World {
         if left == Some(false) {
             self.drop_conversation(id);
         } else if let Some(entry) = self.inbox.get_mut(id) {
-            entry.apply_changes(from, to, changes);
+            entry.apply_changes(from, to, &changes);
             if more {
                 entry.heard(to + 1);
             }
             self.changed.conversations.insert(id);
             if let Some(timeline) = self.loaded_mut(id)
-                && timeline.apply_changes(from, to, changes) == Applied::Done
+                && timeline.apply_changes(from, to, &changes) == Applied::Done
             {
                 self.changed.timelines.insert(id);
             }
-            self.after(id, changes);
+            self.after(id, &changes);
             if to > from {
                 self.catch_up(id);
             } else if let Some(entry) = self.inbox.get_mut(id) {
@@ -187,47 +246,66 @@ impl World {
         self.check_complete();
     }
 
+    /// A change that is no message and does not say when and where is taken to happen now.
+    fn place(&self, id: ConversationId, change: &mut Change, moment: Moment) {
+        if change.kind.message().is_none() {
+            let head = self.inbox.get(id).map(|entry| entry.conversation().head_seq);
+            change.after = change.after.or(head);
+            let now = || Timestamp::from_millis(i64::try_from(moment.now).unwrap_or(i64::MAX));
+            change.at.get_or_insert_with(now);
+        }
+    }
+
     /// What follows from changes that were applied or known: echoes go, people are asked for, counts become exact.
     fn after(&mut self, id: ConversationId, changes: &[Change]) {
-        let rev = self.loaded(id).map(|timeline| timeline.rev());
-        let mut saved = false;
         for change in changes {
+            if let Some(message) = change.kind.message() {
+                self.people.want(message.sender);
+                self.learn(message);
+            }
             match &change.kind {
                 ChangeKind::Posted { message } => {
-                    self.people.want(message.sender);
-                    saved |= self.mine_is_stored(message, rev);
+                    self.wrote(id, message.sender);
+                    if message.sender == self.me {
+                        self.unkept(id);
+                    }
+                    if let Some(nonce) = message.nonce.as_ref().filter(|_| message.sender == self.me) {
+                        self.mine_is_stored(id, nonce, message.rev);
+                    }
                 }
-                ChangeKind::Joined { user, .. } => {
+                ChangeKind::Pinned { .. } | ChangeKind::Recalled { .. } | ChangeKind::Edited { .. } => {
+                    self.pins.insert(id, change.rev);
+                }
+                ChangeKind::Joined { by, user }
+                | ChangeKind::Left { by, user }
+                | ChangeKind::Role { by, user, .. } => {
+                    self.people.want(*by);
                     self.people.want(*user);
                 }
-                ChangeKind::Left { .. }
-                | ChangeKind::Renamed { .. }
-                | ChangeKind::Role { .. }
-                | ChangeKind::Edited { .. }
-                | ChangeKind::Recalled { .. }
-                | ChangeKind::Reacted { .. }
-                | ChangeKind::Pinned { .. }
-                | ChangeKind::Access { .. }
-                | ChangeKind::Unsupported => {}
+                ChangeKind::Renamed { by, .. } | ChangeKind::Access { by, .. } => {
+                    self.people.want(*by);
+                }
+                _ => {}
             }
         }
+        let rev = self.loaded(id).map(|timeline| timeline.rev());
         self.outbox.caught_up(id, rev);
-        if saved {
-            self.changed.timelines.insert(id);
-            self.requests.push(Request::Save);
-        }
         self.recount(id);
-        if self.inbox.get(id).is_some_and(|entry| entry.lacks_members()) {
+        if self.inbox.get(id).is_some_and(|entry| entry.lacks_members() || entry.is_stale()) {
             self.fetch(id);
         }
     }
 
-    /// A stored message that may be one of the unsent: its echo goes when the message itself is on the page.
-    fn mine_is_stored(&mut self, message: &Message, rev: Option<u64>) -> bool {
-        let Some(nonce) = message.nonce.as_ref().filter(|_| message.sender == self.me) else { return false };
-        match rev {
-            Some(rev) if rev < message.rev => self.outbox.stored(nonce, message.rev).is_some(),
-            _ => self.outbox.settled(nonce),
+    /// A request of mine is stored as change `rev`: what it shows goes when that is on the page.
+    pub(super) fn mine_is_stored(&mut self, id: ConversationId, nonce: &Nonce, rev: u64) {
+        match self.loaded(id).map(|timeline| timeline.rev()) {
+            Some(has) if has < rev => {
+                if self.outbox.stored(nonce, rev).is_some() {
+                    self.changed.timelines.insert(id);
+                    self.requests.push(Request::Drop { nonce: nonce.clone(), stored: Some(rev) });
+                }
+            }
+            _ => self.settle(nonce, Some(rev)),
         }
     }
 
@@ -244,10 +322,16 @@ impl World {
         }
     }
 
+    /// Has the server count where this tab cannot.
+    pub(super) fn count_anew(&mut self, id: ConversationId) {
+        if self.inbox.get(id).is_some_and(|entry| entry.is_estimated()) {
+            self.fetch(id);
+        }
+    }
+
     fn refused(&mut self, refusal: &Refusal, moment: Moment) {
         if let Some(nonce) = refusal.nonce.as_ref().and_then(|nonce| nonce.parse().ok()) {
-            let conversation = self.outbox.refused(&nonce, refusal, moment.now, moment.random);
-            self.changed.timelines.extend(conversation);
+            self.request_refused(&nonce, refusal, moment);
             self.flush_outbox(moment.now);
         } else if refusal.in_reply_to.as_deref() == Some("sync") {
             // It does not say which: all are asked for again.
@@ -257,6 +341,8 @@ impl World {
             } else {
                 self.check_complete();
             }
+        } else if matches!(refusal.in_reply_to.as_deref(), Some("settings" | "unread")) {
+            self.personal_refused();
         }
     }
 
@@ -274,7 +360,7 @@ impl World {
         self.check_complete();
     }
 
-    fn read(&mut self, id: ConversationId, user: UserId, seq: u64, unread: Option<u64>) {
+    fn read(&mut self, id: ConversationId, user: UserId, seq: u64, counted: Option<(u64, u64)>) {
         let me = self.me;
         let Some(entry) = self.inbox.get_mut(id) else { return };
         if user == me {
@@ -282,10 +368,9 @@ impl World {
                 Some(Loading::Here(timeline)) => Some(timeline),
                 _ => None,
             };
-            entry.read_elsewhere(seq, unread, |after, to| cached?.unread(me, after, to));
-            if entry.is_estimated() {
-                self.fetch(id);
-            }
+            entry.read_elsewhere(seq, counted, |after, to| cached?.unread(me, after, to));
+            self.unkept(id);
+            self.count_anew(id);
         } else {
             entry.member_read(user, seq);
         }

@@ -3,9 +3,7 @@
 use super::{Loading, Moment, Request, World};
 use crate::api::Span;
 use crate::timeline::Timeline;
-use protocol::{
-    Body, ClientFrame, Code, Conversation, ConversationId, Nonce, Refusal, Text, Timestamp, User, limits,
-};
+use protocol::{ClientFrame, Conversation, ConversationId, User};
 
 impl World {
     /// Loads a conversation's newest page, unless it is there or on its way.
@@ -23,35 +21,6 @@ impl World {
     fn find(&mut self, id: ConversationId) {
         if self.inbox.get(id).is_none() {
             self.fetch(id);
-        }
-    }
-
-    /// Takes a message to send; says whether there was room.
-    pub fn send(&mut self, id: ConversationId, nonce: Nonce, text: Text, moment: Moment) -> bool {
-        let at = Timestamp::from_millis(i64::try_from(moment.now).unwrap_or(i64::MAX));
-        if !self.outbox.push(id, nonce, text, at) {
-            return false;
-        }
-        self.requests.push(Request::Save);
-        self.show_newest(id);
-        self.flush_outbox(moment.now);
-        true
-    }
-
-    /// Sends a refused message again; `fresh` is a nonce never used.
-    pub fn retry(&mut self, id: ConversationId, nonce: &Nonce, fresh: Nonce, moment: Moment) {
-        if self.outbox.retry(nonce, fresh) {
-            self.changed.timelines.insert(id);
-            self.requests.push(Request::Save);
-            self.flush_outbox(moment.now);
-        }
-    }
-
-    /// Drops a refused message.
-    pub fn discard(&mut self, id: ConversationId, nonce: &Nonce) {
-        if self.outbox.discard(nonce) {
-            self.changed.timelines.insert(id);
-            self.requests.push(Request::Save);
         }
     }
 
@@ -100,6 +69,7 @@ impl World {
             self.changed.conversations.insert(id);
             self.notice_reads(moment.now);
         }
+        self.unkeep(id, moment);
     }
 
     /// Takes in a conversation the page just created or changed.
@@ -112,54 +82,6 @@ impl World {
     /// Drops a conversation the page just left.
     pub fn forget(&mut self, id: ConversationId) {
         self.drop_conversation(id);
-    }
-
-    /// Drops every unsent message.
-    pub fn forget_unsent(&mut self) {
-        self.changed.timelines.extend(self.outbox.conversations());
-        self.outbox.clear();
-        self.requests.push(Request::Save);
-    }
-
-    /// Takes back the unsent messages a reload left behind.
-    pub fn restore(&mut self, saved: Vec<crate::outbox::Saved>, moment: Moment) {
-        self.outbox.restore(saved);
-        for id in self.outbox.conversations() {
-            self.changed.timelines.insert(id);
-        }
-        self.flush_outbox(moment.now);
-    }
-
-    /// Sends what may be sent.
-    pub(super) fn flush_outbox(&mut self, now: u64) {
-        if !self.live {
-            return;
-        }
-        for (conversation, nonce, text) in self.outbox.due(now) {
-            let frame = ClientFrame::Send {
-                nonce: nonce.clone(),
-                conversation,
-                body: Body::Text { text },
-                reply_to: None,
-            };
-            // Only control characters, six bytes each in JSON, take a text within its limit this far; the server would
-            // close the socket over it, again and again.
-            let fits = serde_json::to_string(&frame).is_ok_and(|text| text.len() <= limits::FRAME_BYTES);
-            if fits {
-                self.requests.push(Request::Frame(frame));
-            } else {
-                let refusal = Refusal {
-                    nonce: None,
-                    in_reply_to: None,
-                    code: Code::TooLarge,
-                    message: "The message is too large.".to_owned(),
-                    retryable: false,
-                    retry_after_ms: None,
-                };
-                self.outbox.refused(&nonce, &refusal, now, 0.0);
-            }
-            self.changed.timelines.insert(conversation);
-        }
     }
 
     /// Plans to send the marks the server does not have yet.
