@@ -89,6 +89,18 @@ impl Replica {
         Applied::Yes
     }
 
+    /// Starts a conversation over from a page that is complete up to `rev`.
+    pub fn replace(&mut self, conversation: ConversationId, messages: Vec<Message>, rev: u64) {
+        self.cursors.insert(conversation, rev);
+        self.messages.insert(conversation, messages);
+    }
+
+    /// Drops a conversation.
+    pub fn forget(&mut self, conversation: ConversationId) {
+        self.cursors.remove(&conversation);
+        self.messages.remove(&conversation);
+    }
+
     /// The words of a conversation in the order they were applied.
     pub fn words(&self, conversation: ConversationId) -> Vec<String> {
         let messages = self.messages.get(&conversation).map(Vec::as_slice).unwrap_or_default();
