@@ -1,7 +1,7 @@
 # The commands of Confab. Each is a few lines of script in scripts/; ARGS="…" is passed on to the program that runs.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test dev demo screenshot clean
+.PHONY: help run build test dev demo bench bench-full torture screenshot clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,15 @@ dev: ## rebuild and restart on every change (ARGS: options of `confab serve`)
 URL ?= http://127.0.0.1:3000
 demo: ## fill the server running at URL with a believable team (ARGS: options of `harness demo`)
 	@scripts/tools build && source scripts/env && cargo run --release -p harness -- demo --url $(URL) $(ARGS)
+
+bench: ## measure the release build, server and load on a core each (ARGS: --quick, --rows 2,3,5, …)
+	@scripts/bench $(ARGS)
+
+bench-full: ## the same with ten million messages stored; half an hour and 10 GB
+	@scripts/bench --messages 10000000 $(ARGS)
+
+torture: build ## break a server in every way for ten minutes and judge what its clients saw (ARGS: --only kill, --seed 7, …)
+	@scripts/torture $(ARGS)
 
 screenshot: ## take the pictures of the README from the running product
 	@scripts/screenshot $(ARGS)

@@ -159,7 +159,7 @@ pub async fn register(
             password,
             display_name: Some(display_name.clone()).filter(|name| !name.trim().is_empty()),
         };
-        let signed_in = chat.register(asked, &edge.device).await?;
+        let signed_in = chat.register(asked, &edge.device, edge.peer).await?;
         Ok::<_, chat::Error>((edge, signed_in))
     }
     .await;

@@ -11,7 +11,7 @@ use crate::settings::Registration;
 use crate::store::{NewAccount, NewSession};
 use crate::{Chat, Identity, Result};
 use protocol::rest::{Me, PatchMe, Register, Session, SignIn, SignedIn, Ticket};
-use protocol::{FieldError, Presence, SessionId, User, UserId, limits};
+use protocol::{FieldError, SessionId, User, UserId, limits};
 use std::net::IpAddr;
 
 pub(crate) use password::Passwords;
@@ -63,8 +63,8 @@ fn check_display_name(name: &str) -> Result<String, FieldError> {
 }
 
 impl Chat {
-    /// Creates an account and signs it in.
-    pub async fn register(&self, new: Register, device: &str) -> Result<SignedIn> {
+    /// Creates an account and signs it in. `address`: as at [`sign_in`](Self::sign_in).
+    pub async fn register(&self, new: Register, device: &str, address: IpAddr) -> Result<SignedIn> {
         if self.inner.registration == Registration::Closed {
             return Err(Error::Forbidden("This server does not take new accounts."));
         }
@@ -81,7 +81,9 @@ impl Chat {
         if !errors.is_empty() {
             return Err(Error::Invalid(errors));
         }
+        let turn = self.inner.throttle.admit_newcomer(address).await?;
         let password = self.inner.passwords.hash(new.password).await?;
+        drop(turn);
         let (token, token_hash) = token::draw();
         let id = UserId::generate();
         let account = NewAccount { id, username, display_name, password, created_at: now() };
@@ -214,12 +216,6 @@ impl Chat {
         let mut user = self.inner.stores.accounts.users(&[id]).await?.pop().ok_or(Error::NotFound)?;
         self.fill_presence(&mut user);
         Ok(user)
-    }
-
-    pub(crate) fn fill_presence(&self, user: &mut User) {
-        if self.inner.hub.is_online(user.id) {
-            user.presence = Presence::Online;
-        }
     }
 }
 

@@ -1,14 +1,15 @@
-//! Conversations: open, found, rename, join, leave.
+//! Conversations: open, found, change, join, leave; roles; what only one member sees.
 
 use crate::clock::now;
 use crate::error::Error;
 use crate::history::conversation_for_reader as for_reader;
 use crate::hub::Socket;
 use crate::persist::{Job, NewSettings, SettingsChange, edit};
+use crate::rates::Action;
 use crate::store::{Created, Edited, GroupChange, NewConversation, Personal};
 use crate::{Chat, Identity, Result};
 use protocol::message::TextError;
-use protocol::rest::{self, Conversations, Members, PatchSettings, ReadMark};
+use protocol::rest::{self, Conversations, Groups, Members, PatchConversation, PatchSettings, ReadMark};
 use protocol::{Conversation, ConversationId, History, Kind, Member, Role, Settings, UserId, limits};
 
 /// A group's title: trimmed, one line, 1 to 100 characters.
@@ -45,6 +46,9 @@ impl Chat {
     /// Opens a direct conversation or founds a group. The second part says whether it is new.
     pub async fn create(&self, who: Identity, new: rest::NewConversation) -> Result<(Conversation, bool)> {
         let me = who.user;
+        let action =
+            if let rest::NewConversation::Group { .. } = new { Action::Found } else { Action::Member };
+        self.inner.rates.check(action, me)?;
         let new = match new {
             rest::NewConversation::Direct { user } if user == me => {
                 return Err(Error::invalid("user", "must be somebody else"));
@@ -91,9 +95,12 @@ impl Chat {
         }
     }
 
-    async fn edit(&self, who: Identity, id: ConversationId, what: GroupChange) -> Result<()> {
+    /// Whether anything changed.
+    async fn edit(&self, who: Identity, id: ConversationId, what: GroupChange) -> Result<bool> {
+        self.inner.rates.check(Action::Member, who.user)?;
         match self.inner.writer.ask(edit(who.user, id, what)).await? {
-            Edited::Done { .. } | Edited::Nothing => Ok(()),
+            Edited::Done { .. } => Ok(true),
+            Edited::Nothing => Ok(false),
             Edited::NotFound => Err(Error::NotFound),
             Edited::Forbidden(why) => Err(Error::Forbidden(why)),
             Edited::Conflict(why) => Err(Error::Conflict(why)),
@@ -101,10 +108,38 @@ impl Chat {
         }
     }
 
+    /// Changes a group's title, who may find it, what newcomers see: all that is named, or nothing.
+    pub async fn patch(
+        &self,
+        who: Identity,
+        id: ConversationId,
+        patch: PatchConversation,
+    ) -> Result<Conversation> {
+        if patch == PatchConversation::default() {
+            return self.conversation(who, id).await;
+        }
+        let PatchConversation { title, public, history } = patch;
+        let title = title.as_deref().map(check_title).transpose()?;
+        self.edit(who, id, GroupChange::Patch { title, public, history }).await?;
+        self.conversation(who, id).await.map_err(Error::after_commit)
+    }
+
     /// Gives a group another title.
     pub async fn rename(&self, who: Identity, id: ConversationId, title: String) -> Result<Conversation> {
-        self.edit(who, id, GroupChange::Rename(check_title(&title)?)).await?;
-        self.conversation(who, id).await.map_err(Error::after_commit)
+        self.patch(who, id, PatchConversation { title: Some(title), ..Default::default() }).await
+    }
+
+    /// Public groups whose title contains `q`, largest first.
+    pub async fn groups(&self, who: Identity, q: &str) -> Result<Groups> {
+        let q = q.trim();
+        let groups = self.inner.stores.conversations.public_groups(who.user, q, limits::GROUPS).await?;
+        Ok(Groups { groups })
+    }
+
+    /// Joins a public group. The second part says whether the asker is new in it.
+    pub async fn join(&self, who: Identity, id: ConversationId) -> Result<(Conversation, bool)> {
+        let joined = self.edit(who, id, GroupChange::JoinPublic).await?;
+        Ok((self.conversation(who, id).await.map_err(Error::after_commit)?, joined))
     }
 
     /// The members of one of the asker's conversations, and the people they are.
@@ -155,6 +190,7 @@ impl Chat {
         what: SettingsChange,
         from: Option<&Socket>,
     ) -> Result<Personal> {
+        self.inner.rates.check(Action::Settings, who.user)?;
         let new = NewSettings { conversation, user: who.user, what };
         let origin = from.map(Socket::id);
         self.inner.writer.ask(|waiting| Job::Set(new, origin, waiting)).await
@@ -163,13 +199,29 @@ impl Chat {
     /// Makes somebody a member. Any member may; somebody who is one already stays as they are.
     pub async fn add_member(&self, who: Identity, id: ConversationId, user: UserId) -> Result<Member> {
         self.edit(who, id, GroupChange::Join(user)).await?;
-        let members = self.inner.stores.conversations.members(id).await;
-        let members = members.map_err(|error| Error::after_commit(error.into()))?;
-        members.into_iter().find(|member| member.user == user).ok_or(Error::NotFound)
+        self.member(id, user).await
     }
 
-    /// Removes a member, or leaves. A group whose only owner leaves passes to the one who is there longest.
+    /// Gives a member another role. The owner does; giving away one's own hands the group over and leaves an admin.
+    pub async fn set_role(
+        &self,
+        who: Identity,
+        id: ConversationId,
+        user: UserId,
+        role: Role,
+    ) -> Result<Member> {
+        self.edit(who, id, GroupChange::Role(user, role)).await?;
+        self.member(id, user).await
+    }
+
+    /// A member, as they are after a commit.
+    async fn member(&self, id: ConversationId, user: UserId) -> Result<Member> {
+        let found = self.inner.stores.conversations.member(id, user).await;
+        found.map_err(|error| Error::after_commit(error.into()))?.ok_or(Error::NotFound)
+    }
+
+    /// Removes a member, or leaves. An owner hands the group over before, unless nobody else is in it.
     pub async fn remove_member(&self, who: Identity, id: ConversationId, user: UserId) -> Result<()> {
-        self.edit(who, id, GroupChange::Leave(user)).await
+        self.edit(who, id, GroupChange::Leave(user)).await.map(drop)
     }
 }

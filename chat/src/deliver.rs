@@ -1,21 +1,38 @@
 //! From the bus to the sockets connected here: one encoding per event, shared by all of them.
 //!
-//! One task hears the node's subscription, so that every socket of a conversation gets its events in one order.
+//! One task hears the node's subscription, so that every socket of a conversation gets its events in one order. It
+//! knows how far each conversation was delivered: what was delivered before is dropped, and what was not told of is
+//! read from the store first.
+
+mod missing;
 
 use crate::bus::{Origin, Stored, Subscription};
 use crate::history::conversation_for_reader;
-use crate::hub::{Hub, Socket, SocketId, encode};
+use crate::hub::{Hub, Next, Socket, SocketId, encode};
+use crate::planted::{self, Mistake};
 use crate::store::{Marked, Personal, Stores};
 use bytes::Bytes;
 use protocol::frame::close;
 use protocol::{Change, ChangeKind, ConversationId, Kind, ServerFrame, UserId};
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
-/// Hears the bus until it is closed.
-pub(crate) async fn run(mut subscription: impl Subscription, hub: Arc<Hub>, stores: Stores) {
+/// Hears the bus until it is closed, and which conversations `rings` says are behind the store.
+pub(crate) async fn run(
+    mut subscription: impl Subscription,
+    mut rings: mpsc::Receiver<ConversationId>,
+    hub: Arc<Hub>,
+    stores: Stores,
+) {
     let deliver = Deliver { hub, stores };
-    while let Some(stored) = subscription.next().await {
-        deliver.one(stored).await;
+    loop {
+        tokio::select! {
+            stored = subscription.next() => match stored {
+                Some(stored) => deliver.one(stored).await,
+                None => return,
+            },
+            Some(conversation) = rings.recv() => deliver.behind(conversation).await,
+        }
     }
 }
 
@@ -28,7 +45,7 @@ impl Deliver {
     async fn one(&self, stored: Stored) {
         match stored {
             Stored::Change { conversation, kind, change, origin } => {
-                self.change(conversation, kind, change, origin).await;
+                self.came(conversation, kind, change, origin).await;
             }
             Stored::Opened { conversation, members } => {
                 for user in members {
@@ -41,6 +58,33 @@ impl Deliver {
             Stored::Personal { conversation, user, personal, origin } => {
                 self.personal(conversation, user, personal, origin);
             }
+            Stored::Typing { .. } | Stored::Presence { .. } => moment(&self.hub, stored),
+        }
+    }
+
+    /// A change in its order.
+    async fn came(&self, conversation: ConversationId, kind: Kind, change: Change, origin: Option<Origin>) {
+        if planted::is(Mistake::NoGapFill) {
+            if !planted::is_lost() {
+                self.change(conversation, kind, change, origin).await;
+            }
+            return;
+        }
+        match self.hub.next(conversation, change.rev) {
+            Next::Now => self.change(conversation, kind, change, origin).await,
+            Next::Known => {
+                if let Some(origin) = origin {
+                    self.acknowledge(&change, &origin);
+                }
+            }
+            Next::After(place) => self.catch_up(conversation, kind, place, Some((change, origin))).await,
+        }
+    }
+
+    /// The store has more of a conversation than was delivered.
+    async fn behind(&self, conversation: ConversationId) {
+        if let Some(place) = self.hub.place(conversation) {
+            self.catch_up(conversation, place.kind, place, None).await;
         }
     }
 
@@ -59,11 +103,7 @@ impl Deliver {
                 self.open(conversation, user).await;
             }
             ChangeKind::Left { user, .. } => {
-                let gone = encode(&ServerFrame::Gone { conversation });
-                for socket in self.hub.sockets_of(*user) {
-                    self.hub.unsubscribe(&socket, conversation);
-                    socket.push_bytes(gone.clone());
-                }
+                self.let_go(conversation, *user);
                 self.event(conversation, kind, change);
             }
             ChangeKind::Renamed { .. }
@@ -73,7 +113,29 @@ impl Deliver {
                 self.event(conversation, kind, change);
             }
         }
-        self.hub.head_moved(conversation, rev);
+        self.hub.delivered(conversation, kind, rev);
+    }
+
+    /// A person's sockets hear the conversation no more. Those that do not hear it yet learn of it by their hello.
+    fn let_go(&self, conversation: ConversationId, user: UserId) {
+        let gone = encode(&ServerFrame::Gone { conversation });
+        for socket in self.hub.sockets_of(user) {
+            if socket.is_in(conversation) && !planted::is(Mistake::LeaveKeepsSocket) {
+                self.hub.unsubscribe(&socket, conversation);
+                socket.push_bytes(gone.clone());
+            }
+        }
+    }
+
+    /// The answer to a request whose event is not to come, or came before.
+    fn acknowledge(&self, change: &Change, origin: &Origin) {
+        let Some(mut message) = change.kind.message().cloned() else { return };
+        crate::history::for_reader(&mut message, origin.user);
+        let ack = ServerFrame::Ack { nonce: origin.nonce.clone(), message, duplicate: false };
+        let sockets = self.hub.sockets_of(origin.user);
+        if let Some(socket) = sockets.iter().find(|socket| socket.id() == origin.socket) {
+            socket.push(&ack);
+        }
     }
 
     /// The same bytes for everybody.
@@ -142,6 +204,7 @@ impl Deliver {
         };
         match object {
             Ok(Some(mut object)) => {
+                self.hub.begin(conversation, object.kind, object.head_rev);
                 conversation_for_reader(&mut object, user);
                 let frame = encode(&ServerFrame::Heads { conversations: vec![object] });
                 for socket in &sockets {
@@ -203,6 +266,19 @@ impl Deliver {
                 socket.push_bytes(frame.clone());
             }
         }
+    }
+}
+
+/// What is only of the moment.
+pub(crate) fn moment(hub: &Hub, whispered: Stored) {
+    match whispered {
+        Stored::Typing { conversation, user } => {
+            hub.whisper(&[conversation], user, &encode(&ServerFrame::Typing { conversation, user }));
+        }
+        Stored::Presence { user, state, last_seen, conversations } => {
+            hub.whisper(&conversations, user, &encode(&ServerFrame::Presence { user, state, last_seen }));
+        }
+        Stored::Change { .. } | Stored::Opened { .. } | Stored::Read { .. } | Stored::Personal { .. } => {}
     }
 }
 

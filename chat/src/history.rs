@@ -3,14 +3,12 @@
 use crate::error::Error;
 use crate::hub::Socket;
 use crate::persist::Job;
+use crate::rates::Action;
 use crate::store::{NewMark, Page, Span, Standing};
 use crate::{Chat, Identity, Result};
-use futures::stream::{self, StreamExt, TryStreamExt};
 use protocol::rest::{Changes, Edits, Messages, Pins, ReadMark, Receipts, Unread, UnreadAll};
 use protocol::{Conversation, ConversationId, Kind, Message, MessageId, UserId, limits};
-
-/// Conversations whose unread messages are read at the same time: as many as the store has readers.
-const AT_ONCE: usize = 4;
+use std::collections::HashMap;
 
 /// A nonce is shown to its sender only.
 pub(crate) fn for_reader(message: &mut Message, reader: UserId) {
@@ -116,41 +114,38 @@ impl Chat {
         seq: u64,
         from: Option<&Socket>,
     ) -> Result<ReadMark> {
+        self.inner.rates.check(Action::Mark, who.user)?;
         let mark = NewMark { conversation: id, user: who.user, seq };
         let origin = from.map(Socket::id);
         let marked = self.inner.writer.ask(|waiting| Job::Mark(mark, origin, waiting)).await?;
         Ok(ReadMark { read_seq: marked.read_seq, unread: marked.unread, mentions: marked.mentions })
     }
 
-    /// Everything unread in one answer: the counts, and the newest messages behind them.
+    /// Everything unread in one answer: the counts, and the newest messages behind them. Three queries, whatever the
+    /// number of conversations.
     pub async fn unread_all(&self, who: Identity) -> Result<UnreadAll> {
-        let conversations = self.inner.stores.conversations.conversations(who.user).await?;
-        let unread = conversations.into_iter().filter(|conversation| conversation.unread > 0);
-        let all: Vec<(Kind, Unread)> = stream::iter(unread)
-            .map(|conversation| async move { self.unread(who, conversation).await })
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
-        let (private, group): (Vec<_>, Vec<_>) = all.into_iter().partition(|(kind, _)| *kind == Kind::Direct);
-        let strip = |list: Vec<(Kind, Unread)>| list.into_iter().map(|(_, unread)| unread).collect();
-        Ok(UnreadAll { private_unreads: strip(private), group_unreads: strip(group) })
+        let mut conversations = self.inner.stores.conversations.conversations(who.user).await?;
+        conversations.retain(|conversation| conversation.unread > 0);
+        let spans: Vec<_> = conversations.iter().map(unread_span).collect();
+        let mut messages =
+            self.inner.stores.messages.unread(who.user, &spans, limits::UNREAD_MESSAGES).await?;
+        messages.iter_mut().for_each(|message| for_reader(message, who.user));
+        let mut found: HashMap<ConversationId, Vec<Message>> = HashMap::new();
+        for message in messages {
+            found.entry(message.conversation).or_default().push(message);
+        }
+        let mut all = UnreadAll { private_unreads: Vec::new(), group_unreads: Vec::new() };
+        for Conversation { id, kind, unread, mentions, .. } in conversations {
+            let messages = found.remove(&id).unwrap_or_default();
+            let list = if kind == Kind::Direct { &mut all.private_unreads } else { &mut all.group_unreads };
+            list.push(Unread { conversation: id, unread, mentions, messages });
+        }
+        Ok(all)
     }
+}
 
-    async fn unread(&self, who: Identity, conversation: Conversation) -> Result<(Kind, Unread)> {
-        let kept = conversation.settings.unread_from.map_or(u64::MAX, |seq| seq.saturating_sub(1));
-        let floor = conversation.read_seq.min(kept);
-        let messages = &self.inner.stores.messages;
-        let mut page = messages.newest(conversation.id, floor, limits::UNREAD_MESSAGES).await?;
-        page.retain(|message| {
-            message.seq <= conversation.head_seq && message.sender != who.user && !message.recalled
-        });
-        page.iter_mut().for_each(|message| for_reader(message, who.user));
-        let unread = Unread {
-            conversation: conversation.id,
-            unread: conversation.unread,
-            mentions: conversation.mentions,
-            messages: page,
-        };
-        Ok((conversation.kind, unread))
-    }
+/// Where the unread messages of a conversation stand: after the mark or where it is kept from, up to its head.
+fn unread_span(conversation: &Conversation) -> (ConversationId, u64, u64) {
+    let kept = conversation.settings.unread_from.map_or(u64::MAX, |seq| seq.saturating_sub(1));
+    (conversation.id, conversation.read_seq.min(kept), conversation.head_seq)
 }

@@ -1,13 +1,18 @@
 //! Who is connected here, and to which conversations. In memory only; never waits for anybody.
 
+mod company;
+mod place;
 mod socket;
 
+#[cfg(test)]
+pub(crate) use company::CROWD;
+pub(crate) use place::{Next, Place};
 pub(crate) use socket::encode;
 pub use socket::{Drained, Socket, SocketId};
 
 use crate::Identity;
 use bytes::Bytes;
-use protocol::{ConversationId, SessionId, UserId};
+use protocol::{ConversationId, Presence, SessionId, UserId};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -40,9 +45,9 @@ impl<K: Hash + Eq, V> Sharded<K, V> {
 struct Room {
     /// Each with the last `seq` that is not its user's to see.
     sockets: Vec<(Arc<Socket>, u64)>,
-    /// Newest `rev` delivered here, and the hub's tick when it moved: a pong tells a socket what moved since its
-    /// last one without anything being written per socket and event.
-    head_rev: u64,
+    place: Option<Place>,
+    /// The hub's tick when it moved: a pong tells a socket what moved since its last one without anything being
+    /// written per socket and event.
     moved: u64,
 }
 
@@ -99,8 +104,14 @@ impl Hub {
         self.count.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn is_online(&self, user: UserId) -> bool {
-        self.users.shard(&user).contains_key(&user)
+    /// How a person is, by their sockets here: online where somebody is at one of them.
+    pub(crate) fn presence(&self, user: UserId) -> Presence {
+        let users = self.users.shard(&user);
+        let states = || users.get(&user).into_iter().flatten().map(|socket| socket.presence());
+        [Presence::Online, Presence::Away]
+            .into_iter()
+            .find(|state| states().any(|other| other == *state))
+            .unwrap_or_default()
     }
 
     /// From now on the socket hears the conversation, nothing of messages up to `floor`. Doing it twice is doing it once.
@@ -154,14 +165,6 @@ impl Hub {
         }
     }
 
-    /// Notes that a conversation's head moved, for pongs.
-    pub(crate) fn head_moved(&self, conversation: ConversationId, rev: u64) {
-        if let Some(room) = self.rooms.shard(&conversation).get_mut(&conversation) {
-            room.head_rev = room.head_rev.max(rev);
-            room.moved = self.tick.fetch_add(1, Ordering::Relaxed) + 1;
-        }
-    }
-
     /// Heads of the socket's conversations that moved since it last asked.
     pub(crate) fn moved(&self, socket: &Socket) -> Vec<(ConversationId, u64)> {
         let now = self.tick.load(Ordering::Relaxed);
@@ -170,8 +173,9 @@ impl Hub {
         for conversation in socket.rooms() {
             if let Some(room) = self.rooms.shard(&conversation).get(&conversation)
                 && room.moved > since
+                && let Some(place) = room.place
             {
-                moved.push((conversation, room.head_rev));
+                moved.push((conversation, place.rev));
             }
         }
         moved

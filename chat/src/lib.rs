@@ -12,17 +12,21 @@ mod bus;
 mod clock;
 mod conversations;
 mod deliver;
+pub mod doctor;
 mod error;
 mod history;
 pub mod hub;
 mod identity;
 mod open;
 mod persist;
+mod planted;
 mod presence;
+mod rates;
 mod resume;
 mod settings;
 mod store;
 mod submit;
+mod watch;
 
 pub use error::Error;
 pub use hub::{Drained, Socket, SocketId};
@@ -38,6 +42,7 @@ use protocol::rest::Readiness;
 use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// What a use case answers.
@@ -54,7 +59,9 @@ struct Inner {
     stores: store::Stores,
     bus: Arc<dyn bus::Bus>,
     hub: Arc<hub::Hub>,
+    presences: Arc<presence::Presences>,
     writer: persist::Writer,
+    rates: rates::Rates,
     passwords: accounts::Passwords,
     throttle: accounts::Throttle,
     tickets: accounts::Tickets,
@@ -64,6 +71,8 @@ struct Inner {
     notes: Arc<Semaphore>,
     /// The writer and the delivery, until they are shut down.
     running: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
+    /// Ends what runs until then beside them.
+    stop: CancellationToken,
     /// Holds the store's lock as long as this lives.
     _lock: std::fs::File,
 }
@@ -117,6 +126,7 @@ impl Chat {
     /// as retryable. Doing it twice is doing it once.
     pub async fn shutdown(&self) {
         let Some((writer, delivery)) = self.inner.running.lock().await.take() else { return };
+        self.inner.stop.cancel();
         self.inner.writer.close();
         for (name, task) in [("writer", writer), ("delivery", delivery)] {
             if let Err(error) = task.await {

@@ -1,12 +1,17 @@
 //! Turns settings into running parts. The one file that names concrete back ends.
 
 use crate::accounts::{Passwords, Throttle, Tickets};
+use crate::bus::Bus;
 use crate::bus::channel::channel;
+use crate::doctor::Report;
 use crate::hub::Hub;
 use crate::persist::{self, QUEUE, Writer};
+use crate::presence::Presences;
+use crate::rates::Rates;
 use crate::settings::{BusUrl, Settings, StoreUrl};
 use crate::store::Stores;
-use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::{self, Sqlite};
+use crate::watch::{self, Pace, RINGS};
 use crate::{Chat, Inner, deliver};
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -14,6 +19,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Why the parts could not be started, as one sentence.
@@ -42,11 +48,16 @@ fn own_file(file: &Path) -> std::io::Result<File> {
     OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file)
 }
 
+/// Where the store's file is.
+fn store_file(settings: &Settings) -> PathBuf {
+    let StoreUrl::Sqlite(file) = &settings.store;
+    file.clone().unwrap_or_else(|| settings.data.join("confab.db"))
+}
+
 /// Opens the store's file for this process alone: the lock stands beside it, whatever folder it is in, because two
 /// servers must not write one database.
 fn claim(settings: &Settings) -> Result<(PathBuf, File), OpenError> {
-    let StoreUrl::Sqlite(file) = &settings.store;
-    let file = file.clone().unwrap_or_else(|| settings.data.join("confab.db"));
+    let file = store_file(settings);
     let failed = |error: std::io::Error| OpenError(format!("store: cannot open {}: {error}", file.display()));
     let mut beside = file.clone().into_os_string();
     beside.push(".lock");
@@ -63,35 +74,65 @@ fn claim(settings: &Settings) -> Result<(PathBuf, File), OpenError> {
 }
 
 impl Chat {
+    /// Recounts a store without changing it, whether a server is using it or not.
+    ///
+    /// # Errors
+    /// A sentence, where the store is not there or cannot be read.
+    pub async fn examine(settings: &Settings) -> Result<Report, OpenError> {
+        let file = store_file(settings);
+        if !file.is_file() {
+            return Err(OpenError(format!("store: there is no database at {}", file.display())));
+        }
+        sqlite::examine(&file).await.map_err(|error| OpenError(format!("store: {error}")))
+    }
+
     /// Opens the store, creating and migrating it as needed, and starts the writer and the delivery.
     ///
     /// # Errors
     /// A sentence that names the setting: a folder that cannot be used or is in use, a store that cannot be opened.
     pub async fn open(settings: Settings) -> Result<Self, OpenError> {
+        Self::open_with(settings, |bus| bus, Pace::default()).await
+    }
+
+    /// The same with something put in front of the bus, for tests.
+    pub(crate) async fn open_with(
+        settings: Settings,
+        around: impl FnOnce(Arc<dyn Bus>) -> Arc<dyn Bus>,
+        pace: Pace,
+    ) -> Result<Self, OpenError> {
         make_folder(&settings.data)?;
         let (file, lock) = claim(&settings)?;
         let stores: Stores =
             Sqlite::open(&file).await.map_err(|error| OpenError(format!("store: {error}")))?;
         let BusUrl::Channel = settings.bus;
         let (bus, subscription) = channel();
-        let bus = Arc::new(bus);
+        let bus = around(Arc::new(bus));
         let hub = Arc::new(Hub::new());
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writer = tokio::spawn(persist::run(queue, stores.clone(), bus.clone()));
-        let delivery = tokio::spawn(deliver::run(subscription, hub.clone(), stores.clone()));
+        let (rings, rung) = mpsc::channel(RINGS);
+        let delivery = tokio::spawn(deliver::run(subscription, rung, hub.clone(), stores.clone()));
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (watched, conversations) = (hub.clone(), stores.conversations.clone());
+        tasks.spawn(watch::run(watched, conversations, rings, pace, stop.clone()));
+        let presences = Arc::new(Presences::new(hub.clone(), bus.clone()));
+        tasks.spawn(presences.clone().run(stop.clone()));
         Ok(Self {
             inner: Arc::new(Inner {
                 registration: settings.registration,
                 stores,
                 bus,
                 hub,
+                presences,
                 writer: Writer::new(jobs),
+                rates: Rates::new(),
                 passwords: Passwords::new(),
                 throttle: Throttle::new(),
                 tickets: Tickets::default(),
-                tasks: TaskTracker::new(),
+                tasks,
                 notes: Arc::new(Semaphore::new(1)),
                 running: Mutex::new(Some((writer, delivery))),
+                stop,
                 _lock: lock,
             }),
         })

@@ -5,6 +5,7 @@ use crate::bus::{Bus, Origin, Stored};
 use crate::error::Error;
 use crate::history::shown_to;
 use crate::hub::{Socket, SocketId};
+use crate::planted;
 use crate::store::{
     ActOutcome, BATCH, Created, Edited, GroupEdit, MarkOutcome, Marked, NewAct, NewConversation, NewMark,
     NewPost, Personal, PostOutcome, Stores,
@@ -210,6 +211,7 @@ impl Persist {
         if batch.posts.is_empty() && batch.marks.is_empty() {
             return;
         }
+        planted::ack_early(&self.stores, &batch.posts, &batch.replies).await;
         match self.stores.messages.post(&batch.posts, &batch.marks).await {
             Ok((posted, marked)) => self.tell(batch, posted, marked).await,
             Err(error) => self.recover(batch, error.into()).await,
@@ -220,6 +222,7 @@ impl Persist {
         for ((post, reply), outcome) in batch.posts.into_iter().zip(batch.replies).zip(posted) {
             match outcome {
                 PostOutcome::Stored { kind, message } => {
+                    planted::count_up(message.conversation);
                     let origin = reply.origin(Some(&post.nonce));
                     let change = Change::new(message.rev, ChangeKind::Posted { message: message.clone() });
                     let conversation = post.conversation;
@@ -240,6 +243,7 @@ impl Persist {
         for ((mark, (origin, waiting)), outcome) in batch.marks.into_iter().zip(batch.waiting).zip(marked) {
             if let Some(marked @ Marked { moved: true, .. }) = outcome {
                 let (conversation, user) = (mark.conversation, mark.user);
+                planted::count_anew(conversation);
                 self.bus.publish(Stored::Read { conversation, user, marked, origin }).await;
             }
             let _gone = waiting.send(outcome.ok_or(Error::NotFound));

@@ -4,9 +4,11 @@ use crate::clock::now;
 use crate::error::Error;
 use crate::history::conversation_for_reader;
 use crate::hub::Socket;
-use crate::{Chat, Identity, Result};
+use crate::planted::{self, Mistake};
+use crate::store::Head;
+use crate::{Chat, Identity, Inner, Result};
 use protocol::limits::{CURSORS, HEARTBEAT_MS, Limits};
-use protocol::{Conversation, ConversationId, Epoch, ServerFrame};
+use protocol::{ConversationId, Epoch, ServerFrame};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -29,34 +31,41 @@ impl Chat {
 
     /// Forgets a socket.
     pub fn detach(&self, socket: &Arc<Socket>) {
-        if self.inner.hub.detach(socket) {
-            let (accounts, user) = (self.inner.stores.accounts.clone(), socket.who().user);
+        let (user, conversations) = (socket.who().user, socket.rooms());
+        let last = self.inner.hub.detach(socket);
+        self.inner.presences.gone(socket, conversations);
+        if last {
+            let accounts = self.inner.stores.accounts.clone();
             self.note("when somebody was here", async move { accounts.set_last_seen(user, now()).await });
         }
     }
 
-    /// Answers `hello`: `welcome`, `heads`, `gone` for each cursor that is not the asker's any more, `live`. To be
-    /// written before anything that is drained from the socket's queue. Three reads, whatever the number of
-    /// conversations.
+    /// Answers `hello`: `welcome`, `heads`, `gone` for each cursor that is not the asker's any more, `live`,
+    /// `present`. To be written before anything that is drained from the socket's queue. At most three queries,
+    /// whatever the number of conversations; whole objects are read only of those that differ.
     pub async fn hello(&self, socket: &Arc<Socket>, resume: Resume<'_>) -> Result<Vec<ServerFrame>> {
         let who = socket.who();
-        let stores = &self.inner.stores;
-        let subscribed = stores.conversations.memberships(who.user).await?;
-        for (conversation, floor) in &subscribed {
-            self.inner.hub.subscribe(socket, *conversation, *floor);
-        }
-        let me = self.me(who).await?;
-        let conversations = stores.conversations.conversations(who.user).await?;
+        let Inner { stores, hub, presences, .. } = &*self.inner;
         // A session that ended between the handshake and the attachment would otherwise live on here.
-        if !stores.accounts.session_exists(who.session).await? {
-            return Err(Error::Unauthorized);
+        let start = stores.hello.start(who.session, who.user).await?.ok_or(Error::Unauthorized)?;
+        let subscribe = || {
+            for (conversation, floor) in &start.memberships {
+                hub.subscribe(socket, *conversation, *floor);
+            }
+        };
+        let late = planted::is(Mistake::SyncBeforeSubscribe);
+        if !late {
+            subscribe();
         }
-        let mine: HashSet<ConversationId> =
-            conversations.iter().map(|conversation| conversation.id).collect();
+        let heads = stores.hello.heads(who.user).await?;
+        let mine: HashSet<ConversationId> = heads.iter().map(|head| head.id).collect();
         // Left between the two reads: the news may have come before the subscription, and what was posted since may be
         // in the queue. Seldom enough to begin again. What was joined meanwhile is subscribed by its own news.
-        if subscribed.iter().any(|(id, _)| !mine.contains(id)) {
+        if start.memberships.iter().any(|(id, _)| !mine.contains(id)) {
             return Err(Error::busy());
+        }
+        for head in &heads {
+            hub.begin(head.id, head.kind, head.rev);
         }
         let epoch = stores.database.epoch();
         let known = resume.cursors.filter(|_| resume.epoch == Some(epoch));
@@ -67,19 +76,32 @@ impl Chat {
             .filter(|(id, _)| !mine.contains(id))
             .map(|(conversation, _)| ServerFrame::Gone { conversation: *conversation })
             .collect();
-        let mut heads: Vec<_> = differing(conversations, known, resume.states).collect();
-        heads.iter_mut().for_each(|conversation| conversation_for_reader(conversation, who.user));
+        let differing = differing(&heads, known, resume.states);
+        // What is left meanwhile is missing here, and its news is in the queue.
+        let mut conversations = match &differing[..] {
+            [] => Vec::new(),
+            ids => stores.hello.whole(who.user, ids).await?,
+        };
+        conversations.iter_mut().for_each(|conversation| conversation_for_reader(conversation, who.user));
+        if late {
+            planted::dawdle().await;
+            subscribe();
+        }
+        presences.came(socket);
+        let mut user = start.user;
+        self.fill_presence(&mut user);
         let welcome = ServerFrame::Welcome {
-            user: me.user,
+            user,
             session: who.session,
             epoch,
             heartbeat_ms: HEARTBEAT_MS,
             limits: Limits::default(),
             server_time: now(),
         };
-        let mut frames = vec![welcome, ServerFrame::Heads { conversations: heads }];
+        let mut frames = vec![welcome, ServerFrame::Heads { conversations }];
         frames.extend(gone);
         frames.push(ServerFrame::Live {});
+        frames.push(presences.present(socket));
         Ok(frames)
     }
 
@@ -90,20 +112,16 @@ impl Chat {
 }
 
 /// The conversations whose `rev`, or `state`, is not what the client has; all of them where it has nothing.
-fn differing<'a>(
-    conversations: Vec<Conversation>,
-    cursors: Option<&'a [(ConversationId, u64)]>,
-    states: Option<&'a [(ConversationId, u32)]>,
-) -> impl Iterator<Item = Conversation> + 'a {
+fn differing(
+    heads: &[Head],
+    cursors: Option<&[(ConversationId, u64)]>,
+    states: Option<&[(ConversationId, u32)]>,
+) -> Vec<ConversationId> {
     let cursors: Option<HashMap<_, _>> = cursors.map(|list| list.iter().copied().collect());
-    let states: Option<HashMap<_, _>> = states.map(|list| list.iter().copied().collect());
-    conversations.into_iter().filter(move |conversation| {
-        let Some(cursors) = &cursors else { return true };
-        let same_rev = cursors.get(&conversation.id) == Some(&conversation.head_rev);
-        let same_state = states
-            .as_ref()
-            .and_then(|states| states.get(&conversation.id))
-            .is_none_or(|state| *state == conversation.state());
-        !(same_rev && same_state)
-    })
+    let states: HashMap<_, _> = states.into_iter().flatten().copied().collect();
+    let same = |head: &Head| {
+        let same_rev = cursors.as_ref().is_some_and(|cursors| cursors.get(&head.id) == Some(&head.rev));
+        same_rev && states.get(&head.id).is_none_or(|state| *state == head.state)
+    };
+    heads.iter().filter(|head| !same(head)).map(|head| head.id).collect()
 }

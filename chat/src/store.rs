@@ -139,10 +139,11 @@ pub(crate) enum GroupChange {
     JoinPublic,
     /// The same person as `by`: they leave by themselves.
     Leave(UserId),
-    Rename(String),
     /// `Owner` hands the group over.
     Role(UserId, Role),
-    Access {
+    /// Only what is named changes.
+    Patch {
+        title: Option<String>,
         public: Option<bool>,
         history: Option<History>,
     },
@@ -192,8 +193,6 @@ pub(crate) trait Conversations: Send + Sync {
     async fn conversation(&self, user: UserId, id: ConversationId) -> Result<Option<Conversation>>;
     /// All of a person's conversations, newest activity first, in a fixed number of queries.
     async fn conversations(&self, user: UserId) -> Result<Vec<Conversation>>;
-    /// A person's conversations, each with the last `seq` that is not theirs to see.
-    async fn memberships(&self, user: UserId) -> Result<Vec<(ConversationId, u64)>>;
     async fn standing(&self, user: UserId, id: ConversationId) -> Result<Option<Standing>>;
     /// Changes what only this member sees. None: not a member.
     async fn set(&self, user: UserId, id: ConversationId, patch: &PatchSettings) -> Result<Option<Personal>>;
@@ -204,8 +203,38 @@ pub(crate) trait Conversations: Send + Sync {
     async fn public_groups(&self, user: UserId, q: &str, limit: u32) -> Result<Vec<Group>>;
     /// Of these conversations, the newest `rev` of each that exists.
     async fn head_revs(&self, ids: &[ConversationId]) -> Result<Vec<(ConversationId, u64)>>;
+    async fn member(&self, id: ConversationId, user: UserId) -> Result<Option<Member>>;
     /// In order of joining; of those who joined together, the higher role first.
     async fn members(&self, id: ConversationId) -> Result<Vec<Member>>;
+}
+
+/// Somebody at the start of a socket.
+pub(crate) struct Start {
+    /// Presence is left offline.
+    pub(crate) user: User,
+    /// Their conversations, each with the last `seq` that is not theirs to see.
+    pub(crate) memberships: Vec<(ConversationId, u64)>,
+}
+
+/// A conversation in short: whether a client has it as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) id: ConversationId,
+    pub(crate) kind: Kind,
+    pub(crate) rev: u64,
+    /// See [`state`](protocol::conversation::state).
+    pub(crate) state: u32,
+}
+
+/// What the start of a socket reads. Each method is one query: a restart brings everybody back at once.
+#[async_trait]
+pub(crate) trait Hello: Send + Sync {
+    /// None: the session has ended.
+    async fn start(&self, session: SessionId, account: UserId) -> Result<Option<Start>>;
+    /// All of a person's conversations, in no order.
+    async fn heads(&self, user: UserId) -> Result<Vec<Head>>;
+    /// Those of these conversations the person is a member of, newest activity first.
+    async fn whole(&self, user: UserId, ids: &[ConversationId]) -> Result<Vec<Conversation>>;
 }
 
 /// Most messages and marks, together, of one transaction. More gains little: at 128 a commit the fsync is no longer
@@ -275,6 +304,9 @@ pub enum Span {
     After(u64),
     /// About as many on both sides of this `seq`, itself included.
     Around(u64),
+    /// The oldest of those sent at this time or later. Messages stand in order of time but for steps of the server's
+    /// clock; across one, the page may begin some messages early or late.
+    At(Timestamp),
 }
 
 /// What is to happen to a message.
@@ -344,8 +376,14 @@ pub(crate) trait Messages: Send + Sync {
     async fn act(&self, acts: &[NewAct]) -> Result<Vec<ActOutcome>>;
     /// A page, ascending, of what `standing` lets its owner see.
     async fn page(&self, id: ConversationId, standing: Standing, span: Span, limit: u32) -> Result<Page>;
-    /// Messages after `after`, the newest `limit` of them, ascending, without what belongs to a page.
-    async fn newest(&self, id: ConversationId, after: u64, limit: u32) -> Result<Vec<Message>>;
+    /// Of each of these conversations, after the first number and up to the second: the newest `limit` messages that are
+    /// neither the reader's own nor recalled. One query; each conversation's are together and ascending.
+    async fn unread(
+        &self,
+        reader: UserId,
+        spans: &[(ConversationId, u64, u64)],
+        limit: u32,
+    ) -> Result<Vec<Message>>;
     /// The changes after `after` up to `limit` of them, as `standing` lets its owner see them: a change of a message
     /// from before they joined is counted and not shown.
     async fn changes(
@@ -381,5 +419,6 @@ pub(crate) struct Stores {
     pub(crate) accounts: std::sync::Arc<dyn Accounts>,
     pub(crate) conversations: std::sync::Arc<dyn Conversations>,
     pub(crate) messages: std::sync::Arc<dyn Messages>,
+    pub(crate) hello: std::sync::Arc<dyn Hello>,
     pub(crate) database: std::sync::Arc<dyn Database>,
 }

@@ -5,6 +5,7 @@ use crate::clock::now;
 use crate::error::Error;
 use crate::hub::Socket;
 use crate::persist::{Job, Reply};
+use crate::rates::Action;
 use crate::store::{Act, NewAct, NewPost};
 use crate::{Chat, Identity, Result};
 use protocol::rest::{NewMessage, Posted};
@@ -34,6 +35,7 @@ fn new_post(
 impl Chat {
     /// Posts a message and waits until it is stored.
     pub async fn post(&self, who: Identity, conversation: ConversationId, new: NewMessage) -> Result<Posted> {
+        self.inner.rates.check(Action::Send, who.user)?;
         let post = new_post(who.user, conversation, new.nonce, new.body, new.reply_to)?;
         let (waiting, answer) = oneshot::channel();
         self.inner.writer.submit(Job::Post(post, Reply::Waiting(waiting)))?;
@@ -52,6 +54,7 @@ impl Chat {
         body: Body,
         reply_to: Option<MessageId>,
     ) -> Result<()> {
+        self.inner.rates.check(Action::Send, socket.who().user)?;
         let post = new_post(socket.who().user, conversation, nonce, body, reply_to)?;
         self.inner.writer.submit(Job::Post(post, Reply::Socket(socket.clone())))
     }
@@ -82,6 +85,7 @@ impl Chat {
         nonce: Option<Nonce>,
         act: Act,
     ) -> Result<Posted> {
+        self.inner.rates.check(Action::Act, who.user)?;
         let act = new_act(who.user, message, nonce, act)?;
         let (message, duplicate) =
             self.inner.writer.ask(|waiting| Job::Act(act, Reply::Waiting(waiting))).await?;
@@ -92,6 +96,7 @@ impl Chat {
     /// The same for a socket. `Ok`: the answer will be in the socket's queue, in the order of events. `Err`: refused,
     /// nothing will follow.
     pub fn act_from(&self, socket: &Arc<Socket>, nonce: Nonce, message: MessageId, act: Act) -> Result<()> {
+        self.inner.rates.check(Action::Act, socket.who().user)?;
         let act = new_act(socket.who().user, message, Some(nonce), act)?;
         self.inner.writer.submit(Job::Act(act, Reply::Socket(socket.clone())))
     }

@@ -11,7 +11,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 mod delivery;
+mod doctor;
+mod histories;
+mod lossy;
 mod numbers;
+mod resume;
+mod statements;
 mod unread;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -45,7 +50,7 @@ impl Scene {
             let (user, session) = (UserId::generate(), SessionId::generate());
             let account = NewAccount {
                 id: user,
-                username: user.to_string(),
+                username: name_of(Identity { user, session }),
                 display_name: "Somebody".to_owned(),
                 password: "unused".to_owned(),
                 created_at: Timestamp::default(),
@@ -62,7 +67,13 @@ impl Scene {
 
     async fn group(&self, owner: Identity, others: &[Identity]) -> ConversationId {
         let members = others.iter().map(|who| who.user).collect();
-        let new = NewConversation::Group { title: "Group".to_owned(), members };
+        let new = NewConversation::Group {
+            title: "Group".to_owned(),
+            members,
+            nonce: None,
+            public: false,
+            history: protocol::History::Join,
+        };
         self.chat.create(owner, new).await.unwrap().0.id
     }
 
@@ -76,6 +87,12 @@ impl Scene {
         self.chat.hello(&socket, Resume::default()).await.unwrap();
         socket
     }
+}
+
+/// The user name of somebody of [`Scene::people`].
+fn name_of(who: Identity) -> String {
+    let id = who.user.uuid().simple().to_string();
+    format!("p{}", &id[12..])
 }
 
 fn message(text: &str) -> NewMessage {
@@ -110,11 +127,11 @@ async fn an_account_is_made_once_and_signs_in_with_its_password_only() {
         password: "long enough".to_owned(),
         display_name: Some("  Ada L. ".to_owned()),
     };
-    let ada = scene.chat.register(new("Ada"), "test").await.unwrap();
+    let ada = scene.chat.register(new("Ada"), "test", HERE).await.unwrap();
     assert_eq!((ada.user.username.as_str(), ada.user.display_name.as_str()), ("ada", "Ada L."));
     let who = scene.chat.authenticate(&ada.token).await.unwrap().unwrap();
     assert_eq!(who.user, ada.user.id);
-    assert!(matches!(scene.chat.register(new("ADA"), "test").await, Err(Error::Conflict(_))));
+    assert!(matches!(scene.chat.register(new("ADA"), "test", HERE).await, Err(Error::Conflict(_))));
 
     let sign_in = |name: &str, password: &str| SignIn { username: name.into(), password: password.into() };
     let again = scene.chat.sign_in(sign_in("aDa", "long enough"), "phone", HERE).await.unwrap();
@@ -133,7 +150,7 @@ async fn an_account_is_made_once_and_signs_in_with_its_password_only() {
 async fn every_bad_field_is_named() {
     let scene = Scene::new().await;
     let bad = Register { username: "ä".to_owned(), password: "short".to_owned(), display_name: None };
-    let Err(Error::Invalid(errors)) = scene.chat.register(bad, "").await else { panic!("accepted") };
+    let Err(Error::Invalid(errors)) = scene.chat.register(bad, "", HERE).await else { panic!("accepted") };
     let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
     assert_eq!(fields, ["username", "password"]);
     let [ada] = scene.people().await;

@@ -1,11 +1,11 @@
-//! The REST interface, typed.
+//! The REST interface, typed: accounts and sessions here, the rest by resource.
+
+mod groups;
+mod messages;
 
 use crate::{DEADLINE, Error};
-use protocol::rest::{
-    Changes, Conversations, Me, Members, Messages, NewConversation, NewMember, NewMessage, PatchConversation,
-    Posted, Read, ReadMark, Register, Sessions, SignIn, SignedIn, Ticket, UnreadAll, Users,
-};
-use protocol::{Body, Conversation, ConversationId, Member, Nonce, SessionId, User, UserId};
+use protocol::rest::{Me, Register, Sessions, SignIn, SignedIn, Ticket, Users};
+use protocol::{Body, SessionId, User, UserId};
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -129,6 +129,21 @@ impl Client {
         typed(self.call(Method::POST, path, body).await?)
     }
 
+    /// Any method with a body, and a value of the contract for an answer.
+    async fn change<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Error> {
+        typed(self.call(method, path, body).await?)
+    }
+
+    /// Any method without a body, and a value of the contract for an answer.
+    async fn order<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, Error> {
+        typed(answer(self.request(method, &format!("/api/v1/{path}"))).await?)
+    }
+
     /// Sends a `DELETE` and expects success.
     pub async fn delete(&self, path: &str) -> Result<(), Error> {
         succeeded(answer(self.request(Method::DELETE, &format!("/api/v1/{path}"))).await?).map(drop)
@@ -190,98 +205,6 @@ impl Client {
     /// One person.
     pub async fn user(&self, id: UserId) -> Result<User, Error> {
         self.fetch(&format!("users/{id}")).await
-    }
-
-    /// My conversations, newest activity first.
-    pub async fn conversations(&self) -> Result<Conversations, Error> {
-        self.fetch("conversations").await
-    }
-
-    /// One of my conversations.
-    pub async fn conversation(&self, id: ConversationId) -> Result<Conversation, Error> {
-        self.fetch(&format!("conversations/{id}")).await
-    }
-
-    /// The conversation with somebody, opened where there is none.
-    pub async fn direct(&self, user: UserId) -> Result<Conversation, Error> {
-        self.submit("conversations", &NewConversation::Direct { user }).await
-    }
-
-    /// A new group.
-    pub async fn group(&self, title: &str, members: &[UserId]) -> Result<Conversation, Error> {
-        let body = NewConversation::Group {
-            title: title.into(),
-            members: members.to_vec(),
-            nonce: None,
-            public: false,
-            history: protocol::History::Join,
-        };
-        self.submit("conversations", &body).await
-    }
-
-    /// Gives a group another title.
-    pub async fn rename(&self, id: ConversationId, title: &str) -> Result<Conversation, Error> {
-        let body = PatchConversation { title: Some(title.into()), ..Default::default() };
-        typed(self.call(Method::PATCH, &format!("conversations/{id}"), &body).await?)
-    }
-
-    /// Who is in a conversation.
-    pub async fn members(&self, id: ConversationId) -> Result<Members, Error> {
-        self.fetch(&format!("conversations/{id}/members")).await
-    }
-
-    /// Adds somebody to a group.
-    pub async fn add(&self, id: ConversationId, user: UserId) -> Result<Member, Error> {
-        self.submit(&format!("conversations/{id}/members"), &NewMember { user }).await
-    }
-
-    /// Removes somebody from a group; with my own id: leaves it.
-    pub async fn remove(&self, id: ConversationId, user: UserId) -> Result<(), Error> {
-        self.delete(&format!("conversations/{id}/members/{user}")).await
-    }
-
-    /// A page of history; `query` as in the contract, for example `before=17&limit=5`.
-    pub async fn messages(&self, id: ConversationId, query: &str) -> Result<Messages, Error> {
-        self.fetch(&format!("conversations/{id}/messages?{query}")).await
-    }
-
-    /// Every message of a conversation, read page by page from the start.
-    pub async fn whole_history(&self, id: ConversationId) -> Result<Vec<protocol::Message>, Error> {
-        let mut all: Vec<protocol::Message> = Vec::new();
-        loop {
-            let after = all.last().map_or(0, |message| message.seq);
-            let page = self.messages(id, &format!("after={after}&limit={}", protocol::limits::PAGE)).await?;
-            if page.messages.is_empty() {
-                return Ok(all);
-            }
-            all.extend(page.messages);
-        }
-    }
-
-    /// Posts words under a fresh nonce.
-    pub async fn post(&self, id: ConversationId, words: &str) -> Result<Posted, Error> {
-        self.post_as(id, Nonce::generate(), text(words)).await
-    }
-
-    /// Posts under a nonce of the caller's choice.
-    pub async fn post_as(&self, id: ConversationId, nonce: Nonce, body: Body) -> Result<Posted, Error> {
-        let body = NewMessage { nonce, body, reply_to: None };
-        self.submit(&format!("conversations/{id}/messages"), &body).await
-    }
-
-    /// The log after a `rev`; `query` for example `after=3&limit=10`.
-    pub async fn changes(&self, id: ConversationId, query: &str) -> Result<Changes, Error> {
-        self.fetch(&format!("conversations/{id}/changes?{query}")).await
-    }
-
-    /// Moves my read mark.
-    pub async fn read(&self, id: ConversationId, seq: u64) -> Result<ReadMark, Error> {
-        self.submit(&format!("conversations/{id}/read"), &Read { seq }).await
-    }
-
-    /// All that is unread.
-    pub async fn unread_all(&self) -> Result<UnreadAll, Error> {
-        self.fetch("unread/all").await
     }
 }
 

@@ -3,11 +3,20 @@
 //! In reading order: [`server`] starts a `confab` in a folder of its own, kills and restarts it; [`client`] speaks
 //! REST; [`socket`] speaks the live connection; [`replica`] applies what arrives by the rules for clients and
 //! tells when something is missing; [`scene`] is a server with people in it, where most tests begin; [`demo`]
-//! fills a running server with a believable team.
+//! fills a running server with a believable team. [`recorder`] is a device that writes a [`history`] of all it does and
+//! sees, and [`check`] judges one; [`faults`] breaks a server while such devices work, often by way of a [`proxy`].
+//! [`load`] measures a server, beside the bare programs of [`floor`].
 
+pub mod check;
 pub mod client;
 pub mod demo;
 pub mod error;
+pub mod faults;
+pub mod floor;
+pub mod history;
+pub mod load;
+pub mod proxy;
+pub mod recorder;
 pub mod replica;
 pub mod scene;
 pub mod server;

@@ -1,9 +1,11 @@
 //! `confab-harness`: drives a running server from outside.
 
 use clap::{Parser, Subcommand};
+use harness::check;
 use harness::demo;
 use harness::demo::people::{ROOMS, TEAM};
 use harness::demo::script::Size;
+use harness::{Error, faults, floor, load};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -35,17 +37,75 @@ enum What {
         #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
         messages: u64,
     },
+    /// Judges a history that a run has written. Exit 1: a rule is broken; 2: the history cannot be read.
+    Check {
+        /// The history.
+        history: std::path::PathBuf,
+    },
+    /// Breaks a server of its own in every way it can while people write, and judges what they saw. Exit 1: something
+    /// that must be zero is not.
+    Faults(faults::Options),
+    /// Measures a server of its own, beside bare programs that do the same work, and prints a table.
+    Load(load::Options),
+    /// Runs one of the bare programs by itself.
+    Floor {
+        /// Which one.
+        #[command(subcommand)]
+        program: floor::Program,
+    },
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let What::Demo { url, seed, people, conversations, messages } = Arguments::parse().what;
-    let size =
-        Size { people: people as usize, conversations: conversations as usize, messages: messages as usize };
+    match Arguments::parse().what {
+        What::Demo { url, seed, people, conversations, messages } => {
+            let [people, conversations, messages] = [people, conversations, messages].map(|n| n as usize);
+            play_demo(&url, seed, Size { people, conversations, messages }).await
+        }
+        What::Load(options) => apart(move || load::run(&options, say)).await,
+        What::Floor { program } => apart(move || floor::run(program, say)).await,
+        What::Check { history } => match check::command::run(&history) {
+            Ok((verdict, code)) => {
+                say(verdict.trim_end());
+                code
+            }
+            Err(error) => {
+                eprintln!("confab-harness: {error}");
+                ExitCode::from(check::command::UNREADABLE)
+            }
+        },
+        What::Faults(options) => match Box::pin(faults::run(&options, &mut say)).await {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("confab-harness: the run stopped: {error}");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+/// Runs what blocks its thread.
+async fn apart(work: impl FnOnce() -> Result<(), Error> + Send + 'static) -> ExitCode {
+    let error = match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    eprintln!("confab-harness: {error}");
+    ExitCode::FAILURE
+}
+
+#[expect(clippy::print_stdout, reason = "a tool for the terminal: its answer belongs there")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+async fn play_demo(url: &str, seed: u64, size: Size) -> ExitCode {
     let begun = Instant::now();
-    match demo::play(&url, seed, size).await {
+    match demo::play(url, seed, size).await {
         Ok(report) => {
-            print(&url, size, report, begun);
+            print(url, size, report, begun);
             ExitCode::SUCCESS
         }
         Err(error) => {

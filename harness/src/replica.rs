@@ -52,7 +52,8 @@ impl Replica {
                 Applied::Nothing
             }
             ServerFrame::Event { conversation, change, .. } => self.apply(*conversation, change),
-            // The sender's own connection learns of its message by the ack, which stands in the event's place.
+            // The connection that asked learns of its message, or of what it did to one, by the ack, which stands in the
+            // event's place.
             ServerFrame::Ack { message, duplicate: false, .. } => {
                 let kind = ChangeKind::Posted { message: message.clone() };
                 self.apply(message.conversation, &Change::new(message.rev, kind))
@@ -76,10 +77,28 @@ impl Replica {
             return Applied::Gap { last: *last, came: change.rev };
         }
         *last = change.rev;
-        if let ChangeKind::Posted { message } = &change.kind {
-            self.messages.entry(conversation).or_default().push(message.clone());
+        if let Some(message) = change.kind.message() {
+            let messages = self.messages.entry(conversation).or_default();
+            match messages.iter_mut().find(|known| known.id == message.id) {
+                Some(known) => *known = message.clone(),
+                None if matches!(change.kind, ChangeKind::Posted { .. }) => messages.push(message.clone()),
+                // It was posted before this replica began.
+                None => {}
+            }
         }
         Applied::Yes
+    }
+
+    /// Starts a conversation over from a page that is complete up to `rev`.
+    pub fn replace(&mut self, conversation: ConversationId, messages: Vec<Message>, rev: u64) {
+        self.cursors.insert(conversation, rev);
+        self.messages.insert(conversation, messages);
+    }
+
+    /// Drops a conversation.
+    pub fn forget(&mut self, conversation: ConversationId) {
+        self.cursors.remove(&conversation);
+        self.messages.remove(&conversation);
     }
 
     /// The words of a conversation in the order they were applied.
@@ -97,10 +116,8 @@ mod tests {
     #[test]
     fn a_gap_is_seen_and_what_is_known_is_dropped() {
         let conversation = ConversationId::generate();
-        let joined = |rev| Change {
-            rev,
-            kind: ChangeKind::Joined { by: UserId::generate(), user: UserId::generate() },
-        };
+        let joined =
+            |rev| Change::new(rev, ChangeKind::Joined { by: UserId::generate(), user: UserId::generate() });
         let mut replica = Replica::default();
         assert_eq!(replica.apply(conversation, &joined(1)), Applied::Yes);
         assert_eq!(replica.apply(conversation, &joined(1)), Applied::Known);

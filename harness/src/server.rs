@@ -85,6 +85,11 @@ impl Server {
         self.home.path().join("data")
     }
 
+    /// Its process, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Everything it has written to standard error.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
@@ -110,9 +115,14 @@ impl Server {
 
     /// SIGTERM, as a service manager stops it. Returns at once; [`exit`](Self::exit) waits.
     pub fn sigterm(&self) -> Result<(), Error> {
+        self.signal("TERM")
+    }
+
+    /// Any signal by its name without `SIG`: `STOP` freezes it, `CONT` lets it go on.
+    pub fn signal(&self, name: &str) -> Result<(), Error> {
         let child = self.child.as_ref().ok_or_else(|| Error::Process("not running".into()))?;
-        let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
-        if status.success() { Ok(()) } else { Err(Error::Process("SIGTERM could not be sent".into())) }
+        let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status()?;
+        if status.success() { Ok(()) } else { Err(Error::Process(format!("SIG{name} could not be sent"))) }
     }
 
     /// Waits for its end, within the deadline; past that it is killed and the wait has failed.

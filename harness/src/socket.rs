@@ -94,6 +94,8 @@ pub struct Socket {
     /// Frames that came between others that were asked for. Bounded by what one `hello` or `settle` reads.
     kept: VecDeque<ServerFrame>,
     pings: u64,
+    /// Whether frames of the moment are handed out.
+    moments: bool,
 }
 
 impl Socket {
@@ -126,7 +128,7 @@ impl Socket {
         stream.set_nodelay(true)?;
         let handshake = within("the handshake", async { Ok(client_async(request, stream).await) }).await?;
         match handshake {
-            Ok((stream, _)) => Ok(Self { stream, kept: VecDeque::new(), pings: 0 }),
+            Ok((stream, _)) => Ok(Self { stream, kept: VecDeque::new(), pings: 0, moments: false }),
             Err(tungstenite::Error::Http(response)) => {
                 let (parts, body) = response.into_parts();
                 Err(Error::Refused(Box::new(crate::Answer {
@@ -137,6 +139,14 @@ impl Socket {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// From now on `typing`, `presence` and `present` are handed out too. They come when they come, so most tests do
+    /// not want them between what they wait for.
+    #[must_use]
+    pub fn with_moments(mut self) -> Self {
+        self.moments = true;
+        self
     }
 
     /// Says hello as a client that has nothing, and takes in everything up to `live`.
@@ -229,8 +239,11 @@ impl Socket {
         loop {
             match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => {
-                    return serde_json::from_str(&text)
-                        .map_err(|error| Error::Unreadable(format!("{error} in {text}")));
+                    let frame = serde_json::from_str(&text)
+                        .map_err(|error| Error::Unreadable(format!("{error} in {text}")))?;
+                    if self.moments || !is_moment(&frame) {
+                        return Ok(frame);
+                    }
                 }
                 Some(Ok(Message::Close(frame))) => {
                     let (code, reason) = frame.map_or((1005, String::new()), |frame| {
@@ -327,6 +340,10 @@ impl Socket {
         self.stream.close(None).await?;
         self.closed().await.map(drop)
     }
+}
+
+fn is_moment(frame: &ServerFrame) -> bool {
+    matches!(frame, ServerFrame::Typing { .. } | ServerFrame::Presence { .. } | ServerFrame::Present { .. })
 }
 
 async fn within<T>(what: &str, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

@@ -42,6 +42,8 @@ pub const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 8..=256;
 pub const DISPLAY_NAME_CHARS: usize = 64;
 /// Most people one search returns.
 pub const PEOPLE: u32 = 20;
+/// Most public groups one search returns.
+pub const GROUPS: u32 = 20;
 /// Most ids one look-up of people may name.
 pub const PEOPLE_IDS: usize = 200;
 /// Newest messages each conversation carries in `unread/all`.

@@ -3,14 +3,15 @@
 
 use protocol::limits::Limits;
 use protocol::rest::{
-    Changes, Conversations, Me, Members, Messages, NewConversation, NewMember, NewMessage, PatchConversation,
-    PatchMe, Posted, Read, ReadMark, Readiness, Register, Session, Sessions, SignIn, SignedIn, Ticket,
-    Unread, UnreadAll, Users,
+    Changes, Conversations, EditMessage, Edits, Group, Groups, MarkUnread, Me, Members, Messages,
+    NewConversation, NewMember, NewMessage, PatchConversation, PatchMe, PatchMember, PatchSettings, Pins,
+    Posted, Read, ReadMark, Readiness, Receipts, Register, Session, Sessions, SignIn, SignedIn, Ticket,
+    Unread, UnreadAll, Users, Version,
 };
 use protocol::{
-    Body, Change, ChangeKind, ClientFrame, Code, Conversation, ConversationId, Epoch, FieldError, Kind,
-    Member, Message, MessageId, Nonce, Presence, Problem, Reaction, Refusal, Role, ServerFrame, SessionId,
-    Timestamp, User, UserId,
+    Body, Change, ChangeKind, ClientFrame, Code, Conversation, ConversationId, Emoji, Epoch, FieldError,
+    History, Kind, Member, Message, MessageId, Nonce, Presence, Problem, Reaction, Refusal, Role,
+    ServerFrame, SessionId, Settings, Timestamp, User, UserId,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -136,19 +137,49 @@ fn conversation() -> Conversation {
             Member { user: ben(), role: Role::Member, read_seq: 12 },
         ],
         member_count: 2,
+        public: true,
+        history: History::All,
+        settings: settings(),
     }
+}
+
+/// Everything one member can have set at once.
+fn settings() -> Settings {
+    Settings {
+        muted_until: Some(at(3600)),
+        pinned: true,
+        archived: true,
+        draft: "half a thou".into(),
+        unread_from: Some(9),
+    }
+}
+
+fn thumb() -> Emoji {
+    "👍".parse().expect("a valid emoji")
 }
 
 /// One change of every kind.
 fn changes() -> Vec<Change> {
     let kinds = [
         ChangeKind::Posted { message: message() },
+        ChangeKind::Edited { message: full_message() },
+        ChangeKind::Recalled { message: Message { body: Body::Recalled, recalled: true, ..message() } },
+        ChangeKind::Reacted { message: full_message() },
+        ChangeKind::Pinned { message: full_message() },
         ChangeKind::Joined { by: ada(), user: ben() },
         ChangeKind::Left { by: ben(), user: ben() },
         ChangeKind::Renamed { by: ada(), title: "Harbour".into() },
         ChangeKind::Role { by: ada(), user: ben(), role: Role::Admin },
+        ChangeKind::Access { by: ada(), public: true, history: History::All },
+        // What somebody who joined later learns of a change of an older message.
+        ChangeKind::Unsupported,
     ];
-    (23..).zip(kinds).map(|(rev, kind)| Change::new(rev, kind)).collect()
+    let stands = |kind: &ChangeKind| kind.message().is_none() && *kind != ChangeKind::Unsupported;
+    let change = |(rev, kind)| {
+        let (after, when) = if stands(&kind) { (Some(17), Some(at(30))) } else { (None, None) };
+        Change { rev, after, at: when, kind }
+    };
+    (23..).zip(kinds).map(change).collect()
 }
 
 #[test]
@@ -160,6 +191,7 @@ fn objects() {
     );
     pin!("message", message());
     pin!("message_full", full_message());
+    pin!("message_to_all", Message { mentions_all: true, ..message() });
     pin!("message_recalled", Message { body: Body::Recalled, recalled: true, ..message() });
     pin!("conversation_group", conversation());
     pin!(
@@ -174,6 +206,9 @@ fn objects() {
             unread: 0,
             mentions: 0,
             last_message: None,
+            public: false,
+            history: History::Join,
+            settings: Settings::default(),
             ..conversation()
         }
     );
@@ -200,14 +235,14 @@ fn limits() {
 
 #[test]
 fn client_hello() {
-    pin!("client_hello_first", ClientFrame::Hello { protocol: 1, epoch: None, cursors: None, marks: None });
+    pin!("client_hello_first", ClientFrame::Hello { protocol: 1, epoch: None, cursors: None, states: None });
     pin!(
         "client_hello_again",
         ClientFrame::Hello {
             protocol: protocol::frame::PROTOCOL,
             epoch: Some(epoch()),
             cursors: Some(vec![(group(), 23), (ConversationId::direct(ada(), ben()), 0)]),
-            marks: Some(vec![(group(), 12)]),
+            states: Some(vec![(group(), conversation().state())]),
         }
     );
 }
@@ -227,6 +262,26 @@ fn client_requests() {
             reply_to: Some(message_id(16))
         }
     );
+    pin!(
+        "client_edit",
+        ClientFrame::Edit { nonce: nonce(), message: message_id(17), body: text("hello again") }
+    );
+    pin!("client_recall", ClientFrame::Recall { nonce: nonce(), message: message_id(17) });
+    pin!(
+        "client_react",
+        ClientFrame::React { nonce: nonce(), message: message_id(17), emoji: thumb(), on: true }
+    );
+    pin!("client_pin", ClientFrame::Pin { nonce: nonce(), message: message_id(17), on: false });
+    pin!("client_unread", ClientFrame::Unread { conversation: group(), seq: 9 });
+    pin!(
+        "client_settings",
+        ClientFrame::Settings {
+            conversation: group(),
+            settings: PatchSettings { pinned: Some(true), ..PatchSettings::default() }
+        }
+    );
+    pin!("client_typing", ClientFrame::Typing { conversation: group() });
+    pin!("client_presence", ClientFrame::Presence { state: Presence::Away });
     pin!("client_sync", ClientFrame::Sync { conversation: group(), after: 22 });
     pin!("client_read", ClientFrame::Read { conversation: group(), seq: 17 });
     pin!("client_ping", ClientFrame::Ping { n: 3 });
@@ -278,7 +333,7 @@ fn server_answers_to_requests() {
     );
     pin!(
         "server_changes",
-        ServerFrame::Changes { conversation: group(), from: 22, to: 27, changes: changes(), more: true }
+        ServerFrame::Changes { conversation: group(), from: 22, to: 33, changes: changes(), more: true }
     );
     pin!(
         "server_reset",
@@ -299,12 +354,22 @@ fn server_news() {
     }
     pin!(
         "server_read_of_another",
-        ServerFrame::Read { conversation: group(), user: ben(), seq: 17, unread: None }
+        ServerFrame::Read { conversation: group(), user: ben(), seq: 17, unread: None, mentions: None }
     );
     pin!(
         "server_read_of_my_own",
-        ServerFrame::Read { conversation: group(), user: ada(), seq: 17, unread: Some(0) }
+        ServerFrame::Read { conversation: group(), user: ada(), seq: 17, unread: Some(1), mentions: Some(0) }
     );
+    pin!(
+        "server_settings",
+        ServerFrame::Settings { conversation: group(), settings: settings(), unread: 5, mentions: 1 }
+    );
+    pin!("server_typing", ServerFrame::Typing { conversation: group(), user: ben() });
+    pin!(
+        "server_presence",
+        ServerFrame::Presence { user: ben(), state: Presence::Offline, last_seen: Some(at(60)) }
+    );
+    pin!("server_present", ServerFrame::Present { online: vec![ada()], away: vec![ben()] });
     pin!("server_bye", ServerFrame::Bye { reason: "restarting".into(), retry_after_ms: 700 });
 }
 
@@ -347,9 +412,49 @@ fn rest_accounts_and_sessions() {
 fn rest_conversations() {
     pin!("rest_conversations", Conversations { conversations: vec![conversation()], epoch: epoch() });
     pin!("rest_new_direct", NewConversation::Direct { user: ben() });
-    pin!("rest_new_group", NewConversation::Group { title: "Harbour depot".into(), members: vec![ben()] });
-    pin!("rest_patch_conversation", PatchConversation { title: Some("Harbour".into()) });
-    pin!("rest_patch_conversation_nothing", PatchConversation { title: None });
+    pin!(
+        "rest_new_group",
+        NewConversation::Group {
+            title: "Harbour depot".into(),
+            members: vec![ben()],
+            nonce: Some(nonce()),
+            public: true,
+            history: History::All,
+        }
+    );
+    pin!(
+        "rest_patch_conversation",
+        PatchConversation {
+            title: Some("Harbour".into()),
+            public: Some(false),
+            history: Some(History::Join)
+        }
+    );
+    pin!("rest_patch_conversation_nothing", PatchConversation::default());
+    pin!(
+        "rest_patch_settings",
+        PatchSettings {
+            muted_until: Some(at(3600)),
+            pinned: Some(true),
+            archived: Some(false),
+            draft: Some(String::new())
+        }
+    );
+    pin!("rest_patch_settings_nothing", PatchSettings::default());
+    pin!("rest_settings", settings());
+    pin!("rest_settings_none", Settings::default());
+    pin!(
+        "rest_groups",
+        Groups {
+            groups: vec![Group {
+                id: group(),
+                title: "Harbour depot".into(),
+                member_count: 2,
+                joined: false
+            }]
+        }
+    );
+    pin!("rest_patch_member", PatchMember { role: Role::Owner });
     pin!(
         "rest_members",
         Members {
@@ -362,16 +467,40 @@ fn rest_conversations() {
 
 #[test]
 fn rest_messages() {
-    pin!("rest_messages", Messages { messages: vec![message()], head_seq: 17, head_rev: 23 });
+    pin!(
+        "rest_messages",
+        Messages { messages: vec![message()], quoted: vec![], happened: vec![], head_seq: 17, head_rev: 23 }
+    );
+    let happened = Change {
+        rev: 24,
+        after: Some(17),
+        at: Some(at(30)),
+        kind: ChangeKind::Joined { by: ada(), user: ben() },
+    };
+    pin!(
+        "rest_messages_with_what_belongs_to_them",
+        Messages {
+            messages: vec![full_message()],
+            quoted: vec![Message { id: message_id(3), seq: 3, rev: 3, ..message() }],
+            happened: vec![happened],
+            head_seq: 17,
+            head_rev: 24,
+        }
+    );
+    pin!("rest_edit_message", EditMessage { nonce: Some(nonce()), body: text("hello again") });
+    pin!("rest_edits", Edits { versions: vec![Version { body: text("hello"), at: at(0) }] });
+    pin!("rest_pins", Pins { messages: vec![Message { pinned: true, ..message() }] });
+    pin!("rest_receipts", Receipts { read: 1, of: 2, readers: vec![ben()] });
     pin!("rest_new_message", NewMessage { nonce: nonce(), body: text("hello"), reply_to: None });
     pin!(
         "rest_new_message_reply",
         NewMessage { nonce: nonce(), body: text("yes"), reply_to: Some(message_id(16)) }
     );
     pin!("rest_posted", Posted { message: full_message(), duplicate: true });
-    pin!("rest_changes", Changes { from: 22, to: 27, changes: changes(), more: false });
+    pin!("rest_changes", Changes { from: 22, to: 33, changes: changes(), more: false });
     pin!("rest_read", Read { seq: 17 });
-    pin!("rest_read_mark", ReadMark { read_seq: 17, unread: 0 });
+    pin!("rest_mark_unread", MarkUnread { seq: 9 });
+    pin!("rest_read_mark", ReadMark { read_seq: 17, unread: 5, mentions: 1 });
     pin!(
         "rest_unread_all",
         UnreadAll {
@@ -518,7 +647,32 @@ fn a_body_outside_its_bounds_is_no_frame() {
 }
 
 #[test]
-fn members_of_a_new_group_may_be_left_out() {
+fn all_of_a_new_group_but_its_title_may_be_left_out() {
     let group: NewConversation = serde_json::from_value(json!({"kind": "group", "title": "Alone"})).unwrap();
-    assert_eq!(group, NewConversation::Group { title: "Alone".into(), members: vec![] });
+    let (title, members) = ("Alone".to_owned(), vec![]);
+    let (nonce, public, history) = (None, false, History::Join);
+    assert_eq!(group, NewConversation::Group { title, members, nonce, public, history });
+}
+
+#[test]
+fn a_conversation_of_an_older_server_is_read() {
+    let old = Conversation {
+        public: false,
+        history: History::Join,
+        settings: Settings::default(),
+        ..conversation()
+    };
+    let mut json = serde_json::to_value(&old).unwrap();
+    for name in ["public", "history", "settings"] {
+        json.as_object_mut().unwrap().remove(name);
+    }
+    assert_eq!(serde_json::from_value::<Conversation>(json).unwrap(), old);
+}
+
+/// Programs outside compute it too: the numbers pin the algorithm.
+#[test]
+fn a_state_is_the_same_everywhere() {
+    let nothing =
+        Conversation { read_seq: 0, members: vec![], settings: Settings::default(), ..conversation() };
+    insta::assert_json_snapshot!("states", [nothing.state(), conversation().state()]);
 }

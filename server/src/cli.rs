@@ -1,4 +1,4 @@
-//! The command line: `confab serve …`, `confab help`, `confab --version`.
+//! The command line: `confab serve …`, `confab doctor`, `confab help`, `confab --version`.
 
 use crate::config::{Given, Settings};
 use clap::error::ErrorKind;
@@ -20,6 +20,8 @@ pub enum Outcome {
 pub enum Command {
     /// Serve until told to stop.
     Serve(Box<Settings>),
+    /// Recount everything that is derived, change nothing.
+    Doctor(Box<Settings>),
 }
 
 /// Self-hosted team chat.
@@ -42,6 +44,17 @@ enum Verb {
         #[command(flatten)]
         given: Given,
     },
+    /// Recount everything that is derived from the rows of the store; say what does not agree.
+    ///
+    /// Changes nothing, and works while a server runs. Exit code 0: everything agrees; 1: something does not; 2: the
+    /// store cannot be read.
+    Doctor {
+        /// TOML file with the same names as the flags [env: CONFAB_CONFIG]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        given: Given,
+    },
 }
 
 /// Reads the arguments and, through `environment`, the variables behind them.
@@ -53,13 +66,17 @@ pub fn parse(
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Outcome, String> {
     match Arguments::try_parse_from(arguments) {
-        Ok(Arguments { command: Verb::Serve { config, given } }) => {
+        Ok(Arguments { command }) => {
+            let (config, given, command): (_, _, fn(Box<Settings>) -> Command) = match command {
+                Verb::Serve { config, given } => (config, given, Command::Serve),
+                Verb::Doctor { config, given } => (config, given, Command::Doctor),
+            };
             let file = config.or_else(|| environment("CONFAB_CONFIG").map(PathBuf::from));
             let file =
                 file.map(|path| Given::from_file(&path)).transpose().map_err(|error| error.to_string())?;
             let given = given.or(Given::from_environment(environment)).or(file.unwrap_or_default());
             let settings = Settings::try_from(given).map_err(|error| error.to_string())?;
-            Ok(Outcome::Run(Command::Serve(Box::new(settings))))
+            Ok(Outcome::Run(command(Box::new(settings))))
         }
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Outcome::Print(error.to_string())),

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     };
     match command {
         Command::Serve(settings) => serve(*settings),
+        Command::Doctor(settings) => doctor(&settings),
     }
 }
 
@@ -54,6 +55,27 @@ fn serve(settings: Settings) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err((sentence, code)) => fail(&sentence, code),
+    }
+}
+
+fn doctor(settings: &Settings) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the runtime did not start: {error}"), 1),
+    };
+    match runtime.block_on(chat::Chat::examine(&settings.chat)) {
+        Ok(report) => {
+            say(&format!("{}\n", report.looked_at));
+            for finding in &report.findings {
+                say(&format!("{finding}\n"));
+            }
+            if report.findings.is_empty() {
+                say("Everything agrees.\n");
+                return ExitCode::SUCCESS;
+            }
+            ExitCode::FAILURE
+        }
+        Err(error) => fail(&error.to_string(), BAD_SETTING),
     }
 }
 

@@ -19,7 +19,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{delete, get, patch, post, put};
 pub(crate) use sessions::device;
 
 /// Largest body of a request. The largest text of a message fits many times over.
@@ -39,16 +39,20 @@ pub fn routes() -> Router<Edge> {
         .route("/conversations", get(conversations::list).post(conversations::create))
         .route("/conversations/{conversation}", get(conversations::show).patch(conversations::update))
         .route("/conversations/{conversation}/members", get(members::list).post(members::create))
-        .route("/conversations/{conversation}/members/{user}", delete(members::delete))
+        .route("/conversations/{conversation}/join", post(conversations::join))
+        .route("/conversations/{conversation}/settings", patch(conversations::set))
+        .route("/conversations/{conversation}/members/{user}", patch(members::update).delete(members::delete))
         .route("/conversations/{conversation}/messages", get(messages::list).post(messages::create))
         .route("/conversations/{conversation}/changes", get(messages::changes))
         .route("/conversations/{conversation}/read", post(read::create))
+        .route("/conversations/{conversation}/unread", post(read::keep_unread))
         .route("/conversations/{conversation}/pins", get(messages::pins))
         .route("/messages/{message}", get(acts::show).patch(acts::edit).delete(acts::recall))
         .route("/messages/{message}/reactions/{emoji}", put(acts::react).delete(acts::unreact))
         .route("/messages/{message}/pin", put(acts::pin).delete(acts::unpin))
         .route("/messages/{message}/edits", get(acts::edits))
         .route("/messages/{message}/receipts", get(acts::receipts))
+        .route("/groups", get(conversations::groups))
         .route("/unread/all", get(unread::all))
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)

@@ -52,6 +52,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let address = listener.local_addr().map_err(RunError::Listener)?;
+    raise_file_limit();
     let chat = Chat::open(settings.chat).await.map_err(RunError::Open)?;
     // Rendering needs to know the runtime; leptos learns it when it looks at an app's routes, and any app will do.
     let _ = leptos_axum::generate_route_list(|| ());
@@ -78,6 +79,15 @@ pub async fn run(
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Every socket is an open file, and the usual soft limit of 1,024 was made for programs that wait with `select`. The
+/// hard limit is what the administrator allows.
+fn raise_file_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::info!(limit, "open files"),
+        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+    }
 }
 
 /// Resolves when the process is told to stop: SIGTERM, or Ctrl-C.

@@ -233,6 +233,7 @@ async fn a_returning_client_is_told_only_what_differs() {
     // Read elsewhere: no change, but the client's state is behind.
     let known: Vec<_> = ben.client.conversations().await.unwrap().conversations;
     let cursors: Vec<_> = known.iter().map(|head| (head.id, head.head_rev)).collect();
+    let states: Vec<_> = known.iter().map(|head| (head.id, head.state())).collect();
     ben.client.read(first, 1).await.unwrap();
     let rev = |id: ConversationId| cursors.iter().find(|cursor| cursor.0 == id).unwrap().1;
     assert_eq!(again(epoch, &cursors, &states).await.0, [(first, rev(first))]);

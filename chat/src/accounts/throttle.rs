@@ -202,6 +202,17 @@ impl Throttle {
         Ok(Try { throttle: self, username: username.to_owned(), network, _turns, _place })
     }
 
+    /// Lets a new account in: in its address's turn, so that whoever makes many does not fill the pool that hashes
+    /// everybody's passwords. It is dropped once the password is hashed.
+    pub(super) async fn admit_newcomer(&self, address: IpAddr) -> Result<impl Sized + '_, Error> {
+        let network = network(address);
+        let full = Error::RateLimited { retry_after: ACCOUNT_LONGEST };
+        let Some(place) = self.places_each.try_take(network) else { return Err(full) };
+        let Ok(all) = self.places.clone().try_acquire_owned() else { return Err(full) };
+        let turn = tokio::time::timeout(LONGEST, self.networks.take(network)).await;
+        turn.map(|turn| (turn, place, all)).map_err(|_| full)
+    }
+
     async fn turns(&self, username: &str, network: IpAddr) -> (Turn<'_, (IpAddr, String)>, Turn<'_, IpAddr>) {
         let pair = self.pairs.take((network, username.to_owned())).await;
         if let Some(wait) = self.accounts.wait(&username.to_owned()) {
@@ -286,6 +297,20 @@ mod tests {
                 && throttle.networks.open().is_empty(),
             "nothing is left over"
         );
+    }
+
+    #[tokio::test]
+    async fn newcomers_of_one_address_take_turns_with_its_sign_ins() {
+        let throttle = Throttle::new();
+        let first = throttle.admit_newcomer(address(1)).await.unwrap_or_else(|error| panic!("{error}"));
+        let second = throttle.admit_newcomer(address(1)).await.unwrap_or_else(|error| panic!("{error}"));
+        let mut third = std::pin::pin!(throttle.admit("ada", address(1)));
+        assert!(futures::poll!(&mut third).is_pending(), "two at a time");
+        assert!(throttle.admit_newcomer(address(2)).await.is_ok(), "others do not wait for them");
+        drop(first);
+        assert!(third.await.is_ok());
+        drop(second);
+        assert!(throttle.places_each.open().is_empty() && throttle.networks.open().is_empty());
     }
 
     #[test]

@@ -2,33 +2,44 @@
 
 use super::{Bus, Stored, Subscription};
 use async_trait::async_trait;
-use tokio::sync::{Mutex, mpsc};
+use std::sync::{PoisonError, RwLock};
+use tokio::sync::mpsc;
 
 /// Stored things that may wait to be delivered. When full, publishing waits: delivery never waits for a socket, so
 /// it catches up, and writers slow down to its pace.
 const CAPACITY: usize = 1024;
 
-pub(crate) struct Channel(Mutex<Option<mpsc::Sender<Stored>>>);
+pub(crate) struct Channel(RwLock<Option<mpsc::Sender<Stored>>>);
 
 /// A bus and its only subscription.
 pub(crate) fn channel() -> (Channel, impl Subscription) {
     let (sender, receiver) = mpsc::channel(CAPACITY);
-    (Channel(Mutex::new(Some(sender))), Receiver(receiver))
+    (Channel(RwLock::new(Some(sender))), Receiver(receiver))
+}
+
+impl Channel {
+    fn sender(&self) -> Option<mpsc::Sender<Stored>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 #[async_trait]
 impl Bus for Channel {
     async fn publish(&self, stored: Stored) {
-        let sender = self.0.lock().await.clone();
-        if let Some(sender) = sender
+        if let Some(sender) = self.sender()
             && sender.send(stored).await.is_err()
         {
             tracing::debug!("nobody hears the bus any more");
         }
     }
 
+    fn whisper(&self, stored: Stored) -> bool {
+        self.sender()
+            .is_some_and(|sender| sender.capacity() > CAPACITY / 2 && sender.try_send(stored).is_ok())
+    }
+
     async fn close(&self) {
-        self.0.lock().await.take();
+        self.0.write().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 

@@ -3,15 +3,19 @@
 use crate::Identity;
 use bytes::Bytes;
 use protocol::frame::close;
-use protocol::{ConversationId, ServerFrame, limits};
+use protocol::{ConversationId, Presence, ServerFrame, limits};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// A socket of this process; never reused while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SocketId(pub(crate) u64);
+
+const OFFLINE: u8 = 0;
+const ONLINE: u8 = 1;
+const AWAY: u8 = 2;
 
 /// What [`Socket::drain`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +50,8 @@ pub struct Socket {
     rooms: Mutex<Option<HashSet<ConversationId>>>,
     /// The hub's tick at the last pong.
     tick: AtomicU64,
+    /// A [`Presence`]: offline until it has said hello.
+    presence: AtomicU8,
 }
 
 impl Socket {
@@ -57,6 +63,7 @@ impl Socket {
             wake: Notify::new(),
             rooms: Mutex::new(Some(HashSet::new())),
             tick: AtomicU64::new(tick),
+            presence: AtomicU8::new(OFFLINE),
         }
     }
 
@@ -94,6 +101,20 @@ impl Socket {
         }
         drop(queue);
         self.wake.notify_one();
+    }
+
+    /// Queues an encoded frame that may be lost. It is dropped where the queue is half full: what a socket that falls
+    /// behind can still take is left to what it must not miss.
+    pub(crate) fn push_ephemeral(&self, frame: Bytes) {
+        let mut queue = self.queue();
+        let room = queue.frames.len() < limits::QUEUE_FRAMES / 2
+            && queue.bytes + frame.len() <= limits::QUEUE_BYTES / 2;
+        if queue.close.is_none() && room {
+            queue.bytes += frame.len();
+            queue.frames.push(frame);
+            drop(queue);
+            self.wake.notify_one();
+        }
     }
 
     /// Closes the socket after what is queued. The first reason stands.
@@ -157,6 +178,25 @@ impl Socket {
     /// Ids of what it hears.
     pub(crate) fn rooms(&self) -> Vec<ConversationId> {
         self.room_set().iter().flatten().copied().collect()
+    }
+
+    /// Whether somebody is at this device; offline until it has said hello.
+    pub(crate) fn presence(&self) -> Presence {
+        match self.presence.load(Ordering::Relaxed) {
+            ONLINE => Presence::Online,
+            AWAY => Presence::Away,
+            _ => Presence::Offline,
+        }
+    }
+
+    /// Notes it. Answers whether that is new.
+    pub(crate) fn step(&self, presence: Presence) -> bool {
+        let presence = match presence {
+            Presence::Online => ONLINE,
+            Presence::Away => AWAY,
+            Presence::Offline => OFFLINE,
+        };
+        self.presence.swap(presence, Ordering::Relaxed) != presence
     }
 
     pub(super) fn swap_tick(&self, now: u64) -> u64 {

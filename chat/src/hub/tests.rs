@@ -17,18 +17,20 @@ fn a_subscription_counts_once_and_ends_with_its_socket() {
     let hub = Hub::new();
     let (ada, conversation) = (somebody(), ConversationId::generate());
     let (one, other) = (hub.attach(ada), hub.attach(ada));
-    hub.subscribe(&one, conversation);
-    hub.subscribe(&one, conversation);
-    hub.fan_out(conversation, |_| Some(Bytes::from_static(b"{}")));
+    hub.subscribe(&one, conversation, 0);
+    hub.subscribe(&one, conversation, 0);
+    hub.fan_out(conversation, |_, _| Some(Bytes::from_static(b"{}")));
     assert_eq!((drained(&one), drained(&other)), (1, 0));
 
     assert!(!hub.detach(&one), "not the last one");
     assert!(!hub.hears(conversation));
-    hub.subscribe(&one, conversation);
+    hub.subscribe(&one, conversation, 0);
     assert!(!hub.hears(conversation), "a detached socket is not subscribed again");
-    assert!(hub.is_online(ada.user));
+    assert_eq!(hub.presence(ada.user), Presence::Offline, "without a hello");
+    other.step(Presence::Online);
+    assert_eq!(hub.presence(ada.user), Presence::Online);
     assert!(hub.detach(&other), "the last one");
-    assert!(!hub.is_online(ada.user));
+    assert_eq!(hub.presence(ada.user), Presence::Offline);
     assert_eq!(hub.count(), 0);
 }
 

@@ -6,22 +6,29 @@
 mod accounts;
 mod acts;
 mod batch;
+mod checkpoint;
 mod conversations;
+mod doctor;
+mod groups;
 mod log;
 mod mentions;
 mod messages;
 mod post;
+mod resume;
 mod rows;
+mod settings;
 
+pub(crate) use doctor::examine;
+
+use self::checkpoint::Checkpoints;
 use super::{Database, Result, StoreError, Stores};
 use async_trait::async_trait;
 use protocol::Epoch;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, SqlitePool};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Connections that read. More than the machine's cores gains nothing: SQLite reads from the page cache.
@@ -30,10 +37,6 @@ const READERS: u32 = 4;
 const ACQUIRE: Duration = Duration::from_secs(4);
 /// How long a statement waits for another connection's lock. Only checkpoints ever hold one.
 const BUSY: Duration = Duration::from_secs(4);
-/// Least time between two checkpoints: often enough that the log stays small, seldom enough that a burst of
-/// commits shares one.
-const CHECKPOINT_EVERY: Duration = Duration::from_millis(100);
-
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// A failure with the name of what was being done.
@@ -46,8 +49,7 @@ pub(crate) struct Sqlite {
     write: SqlitePool,
     read: SqlitePool,
     epoch: Epoch,
-    /// Rung after every commit of messages.
-    committed: Arc<Notify>,
+    checkpoints: Arc<Checkpoints>,
     stop: CancellationToken,
     checkpointer: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
@@ -67,8 +69,9 @@ impl Sqlite {
             .pragma("journal_size_limit", "67108864")
             // What was taken back is overwritten in the file, not only unlinked.
             .pragma("secure_delete", "1")
-            .statement_cache_capacity(200)
-            .disable_statement_logging();
+            .statement_cache_capacity(200);
+        // Tests count statements by what is logged of them; elsewhere nothing is.
+        let options = if cfg!(test) { options } else { options.disable_statement_logging() };
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE)
@@ -84,16 +87,21 @@ impl Sqlite {
             .connect_with(options.clone().pragma("query_only", "1"))
             .await
             .map_err(failed("open the database for reading"))?;
-        let connection = options.connect().await.map_err(failed("open the database for checkpoints"))?;
+        let connection = options
+            .busy_timeout(checkpoint::PATIENCE)
+            .connect()
+            .await
+            .map_err(failed("open the database for checkpoints"))?;
 
-        let (committed, stop) = (Arc::new(Notify::new()), CancellationToken::new());
-        let checkpointer = tokio::spawn(checkpoint(connection, committed.clone(), stop.clone()));
+        let (checkpoints, stop) = (Arc::new(Checkpoints::default()), CancellationToken::new());
+        let checkpointer = tokio::spawn(checkpoint::run(connection, checkpoints.clone(), stop.clone()));
         let store =
-            Arc::new(Self { write, read, epoch, committed, stop, checkpointer: Some(checkpointer).into() });
+            Arc::new(Self { write, read, epoch, checkpoints, stop, checkpointer: Some(checkpointer).into() });
         Ok(Stores {
             accounts: store.clone(),
             conversations: store.clone(),
             messages: store.clone(),
+            hello: store.clone(),
             database: store,
         })
     }
@@ -111,34 +119,6 @@ impl Sqlite {
             .await
             .map_err(failed("read the epoch"))?;
         rows::uuid(&bytes).map(Epoch::from_uuid).map_err(failed("read the epoch"))
-    }
-}
-
-/// Longest time between two checkpoints, for what is committed without ringing: accounts, sessions, members.
-const CHECKPOINT_AT_LEAST: Duration = Duration::from_secs(30);
-
-/// Moves committed pages from the log into the file whenever messages were committed, off the commit's path.
-async fn checkpoint(mut connection: SqliteConnection, committed: Arc<Notify>, stop: CancellationToken) {
-    loop {
-        tokio::select! {
-            () = committed.notified() => {}
-            () = tokio::time::sleep(CHECKPOINT_AT_LEAST) => {}
-            () = stop.cancelled() => break,
-        }
-        // PASSIVE never waits for a reader or the writer; what it cannot move now, the next one moves.
-        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await {
-            tracing::warn!(store.error = %error, "a checkpoint failed; the next one retries");
-        }
-        tokio::select! {
-            () = tokio::time::sleep(CHECKPOINT_EVERY) => {}
-            () = stop.cancelled() => break,
-        }
-    }
-    if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await {
-        tracing::warn!(store.error = %error, "the last checkpoint failed; the log is replayed at the next start");
-    }
-    if let Err(error) = connection.close().await {
-        tracing::warn!(store.error = %error, "closing the checkpoint connection failed");
     }
 }
 

@@ -131,18 +131,19 @@ async fn resuming_brings_what_differs_and_nothing_else() {
     let scene = Scene::new().await;
     let [ada, ben] = scene.people().await;
     let (quiet, busy, left) =
-        (scene.group(ada, &[ben]).await, scene.group(ada, &[ben]).await, scene.group(ben, &[ada]).await);
+        (scene.group(ada, &[ben]).await, scene.group(ada, &[ben]).await, scene.group(ada, &[ben]).await);
     scene.say(ada, busy, "one").await;
     let had = scene.chat.conversations(ben).await.unwrap();
     let cursors: Vec<_> = had.conversations.iter().map(|c| (c.id, c.head_rev)).collect();
-    let marks: Vec<_> = had.conversations.iter().map(|c| (c.id, c.read_seq)).collect();
+    let states: Vec<_> = had.conversations.iter().map(|c| (c.id, c.state())).collect();
 
-    let resume = |epoch| Resume { epoch, cursors: Some(&cursors), marks: Some(&marks) };
+    let resume = |epoch| Resume { epoch, cursors: Some(&cursors), states: Some(&states) };
     let heads = async |resume: Resume<'_>| -> (Vec<Conversation>, Vec<ServerFrame>) {
         let socket = scene.chat.attach(ben);
         let mut frames = scene.chat.hello(&socket, resume).await.unwrap();
         scene.chat.detach(&socket);
         assert!(matches!(frames.remove(0), ServerFrame::Welcome { .. }));
+        assert!(matches!(frames.pop(), Some(ServerFrame::Present { .. })));
         assert_eq!(frames.pop(), Some(ServerFrame::Live {}));
         let ServerFrame::Heads { conversations } = frames.remove(0) else { panic!("no heads") };
         (conversations, frames)
@@ -156,14 +157,14 @@ async fn resuming_brings_what_differs_and_nothing_else() {
     assert_eq!(conversations.iter().map(|c| (c.id, c.unread)).collect::<Vec<_>>(), [(busy, 2)]);
     assert_eq!(rest, [ServerFrame::Gone { conversation: left }]);
 
-    // Read on another device: no change, but the mark is not what this client has.
+    // Read on another device: no change, but the state is not what this client has.
     scene.chat.read(ben, busy, 2, None).await.unwrap();
     let cursors: Vec<_> = [(quiet, 0), (busy, 2)].into();
     let epoch = Some(had.epoch);
-    let resume = Resume { epoch, cursors: Some(&cursors), marks: Some(&marks) };
+    let resume = Resume { epoch, cursors: Some(&cursors), states: Some(&states) };
     assert_eq!(heads(resume).await.0.iter().map(|c| (c.id, c.unread)).collect::<Vec<_>>(), [(busy, 0)]);
 
-    let strange = Resume { epoch: Some(protocol::Epoch::generate()), cursors: Some(&cursors), marks: None };
+    let strange = Resume { epoch: Some(protocol::Epoch::generate()), cursors: Some(&cursors), states: None };
     assert_eq!(heads(strange).await.0.len(), 2, "another database: everything anew");
 }
 
@@ -171,7 +172,7 @@ async fn resuming_brings_what_differs_and_nothing_else() {
 async fn a_session_that_ends_closes_its_sockets_only() {
     let scene = Scene::new().await;
     let new = Register { username: "ada".into(), password: "long enough".into(), display_name: None };
-    let laptop = scene.chat.register(new, "laptop").await.unwrap().token;
+    let laptop = scene.chat.register(new, "laptop", HERE).await.unwrap().token;
     let sign_in = SignIn { username: "ada".into(), password: "long enough".into() };
     let phone = scene.chat.sign_in(sign_in, "phone", HERE).await.unwrap().token;
     let laptop = scene.chat.authenticate(&laptop).await.unwrap().unwrap();

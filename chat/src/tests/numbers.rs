@@ -1,6 +1,7 @@
 //! `seq`, `rev` and nonces: what makes loss and doubling visible.
 
 use super::*;
+use protocol::Role;
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,6 +87,7 @@ async fn a_nonce_stands_for_one_message_for_ever() {
     assert!(!scene.chat.post(ben, id, first.clone()).await.unwrap().duplicate);
     assert_eq!(scene.chat.conversation(ada, id).await.unwrap().head_seq, 2);
     // It keeps its first answer after its sender left.
+    scene.chat.set_role(ada, id, ben.user, Role::Owner).await.unwrap();
     scene.chat.remove_member(ada, id, ada.user).await.unwrap();
     assert!(scene.chat.post(ada, id, first).await.unwrap().duplicate);
     assert_eq!(scene.chat.post(ada, id, message("new")).await, Err(Error::NotFound));
@@ -190,6 +192,12 @@ async fn a_newcomer_sees_what_comes_after_the_join() {
     assert_eq!(scene.chat.post(cleo, id, answer).await.unwrap_err().code(), Code::Invalid);
 }
 
+/// Who is what; of those who joined together, the higher role first.
+async fn roles(scene: &Scene, who: Identity, id: ConversationId) -> Vec<(UserId, Role)> {
+    let members = scene.chat.conversation(who, id).await.unwrap().members;
+    members.iter().map(|member| (member.user, member.role)).collect()
+}
+
 #[tokio::test]
 async fn a_group_is_ruled_by_its_roles_and_never_without_an_owner() {
     let scene = Scene::new().await;
@@ -202,12 +210,93 @@ async fn a_group_is_ruled_by_its_roles_and_never_without_an_owner() {
     assert_eq!(code(scene.chat.add_member(ada, id, UserId::generate()).await.map(drop)), Code::NotFound);
     scene.chat.remove_member(ada, id, cleo.user).await.unwrap();
     assert_eq!(scene.chat.conversation(cleo, id).await, Err(Error::NotFound));
+
+    // An owner stays until somebody else is one; the one before becomes an admin.
+    assert_eq!(code(scene.chat.remove_member(ada, id, ada.user).await), Code::Conflict);
+    let give = async |by: Identity, to: Identity, role| scene.chat.set_role(by, id, to.user, role).await;
+    assert_eq!(code(give(ben, ben, Role::Owner).await.map(drop)), Code::Forbidden);
+    assert_eq!(code(give(ada, ada, Role::Member).await.map(drop)), Code::Conflict);
+    assert_eq!(code(give(ada, cleo, Role::Admin).await.map(drop)), Code::NotFound);
+    assert_eq!(code(give(dan, dan, Role::Admin).await.map(drop)), Code::NotFound);
+    assert_eq!(give(ada, ben, Role::Owner).await.unwrap().role, Role::Owner);
+    assert_eq!(roles(&scene, ben, id).await, [(ben.user, Role::Owner), (ada.user, Role::Admin)]);
+    assert_eq!(code(scene.chat.remove_member(ada, id, ben.user).await), Code::Forbidden);
     scene.chat.remove_member(ada, id, ada.user).await.unwrap();
-    let left = scene.chat.conversation(ben, id).await.unwrap();
-    assert_eq!((left.members.len(), left.members[0].role, left.member_count), (1, protocol::Role::Owner, 1));
-    // Removed, role, left: three changes, numbered on.
-    assert_eq!(left.head_rev, 3);
+    assert_eq!(roles(&scene, ben, id).await, [(ben.user, Role::Owner)]);
+    // Removed, role, role, left: four changes, numbered on.
+    assert_eq!(scene.chat.conversation(ben, id).await.unwrap().head_rev, 4);
+    scene.chat.remove_member(ben, id, ben.user).await.unwrap();
+
     let direct = scene.chat.create(ada, NewConversation::Direct { user: ben.user }).await.unwrap().0.id;
     assert_eq!(code(scene.chat.remove_member(ada, direct, ada.user).await), Code::Forbidden);
     assert_eq!(code(scene.chat.add_member(ada, direct, cleo.user).await.map(drop)), Code::Forbidden);
+    assert_eq!(
+        code(scene.chat.set_role(ada, direct, ben.user, Role::Admin).await.map(drop)),
+        Code::Forbidden
+    );
+}
+
+#[tokio::test]
+async fn a_page_begins_at_a_time() {
+    let scene = Scene::new().await;
+    let [ada, ben, cleo] = scene.people().await;
+    let id = scene.group(ada, &[ben]).await;
+    let at = async |who: Identity, time: Timestamp| -> Vec<u64> {
+        let page = scene.chat.history(who, id, Span::At(time), 3).await.unwrap();
+        page.messages.iter().map(|message| message.seq).collect()
+    };
+    let (first, last) = (Timestamp::default(), Timestamp::from_millis(i64::MAX));
+    assert_eq!(at(ada, first).await, [] as [u64; 0]);
+    let mut times = Vec::new();
+    for n in 0..17 {
+        if n == 9 {
+            scene.chat.add_member(ada, id, cleo.user).await.unwrap();
+        }
+        let sent = scene.chat.post(ada, id, message("x")).await.unwrap().message;
+        times.push(sent.sent_at);
+    }
+    for time in &times {
+        // Several messages may share a millisecond: the page begins with the first of them.
+        let first = times.iter().position(|sent| sent >= time).unwrap() as u64 + 1;
+        let expected: Vec<_> = (first..=17).take(3).collect();
+        assert_eq!(at(ben, *time).await, expected);
+        let visible = first.max(10);
+        assert_eq!(
+            at(cleo, *time).await,
+            (visible..=17).take(3).collect::<Vec<_>>(),
+            "only what she may see"
+        );
+    }
+    assert_eq!((at(ben, first).await, at(ben, last).await), (vec![1, 2, 3], vec![]));
+}
+
+#[tokio::test]
+async fn a_nonce_founds_one_group() {
+    let scene = Scene::new().await;
+    let [ada, ben, cleo] = scene.people().await;
+    let new = |members: &[Identity], nonce: &str, public| NewConversation::Group {
+        title: "Depot".to_owned(),
+        members: members.iter().map(|who| who.user).collect(),
+        nonce: Some(nonce.parse().unwrap()),
+        public,
+        history: protocol::History::Join,
+    };
+    let (first, created) = scene.chat.create(ada, new(&[ben, cleo], "n", false)).await.unwrap();
+    assert!(created);
+    let (again, created) = scene.chat.create(ada, new(&[cleo, ben, cleo], "n", false)).await.unwrap();
+    assert_eq!((again.id, created), (first.id, false));
+    for other in [new(&[ben], "n", false), new(&[ben, cleo], "n", true)] {
+        assert_eq!(scene.chat.create(ada, other).await, Err(Error::IdempotencyConflict));
+    }
+    // It is used up for messages too, and the other way round; somebody else's is another one.
+    let post = NewMessage { nonce: "n".parse().unwrap(), ..message("x") };
+    assert_eq!(scene.chat.post(ada, first.id, post).await, Err(Error::IdempotencyConflict));
+    let post = NewMessage { nonce: "m".parse().unwrap(), ..message("x") };
+    scene.chat.post(ada, first.id, post).await.unwrap();
+    assert_eq!(scene.chat.create(ada, new(&[], "m", false)).await, Err(Error::IdempotencyConflict));
+    assert!(scene.chat.create(ben, new(&[cleo], "n", false)).await.unwrap().1);
+    // Nobody who does not exist is in it, and the nonce is still free then.
+    let nobody = Identity { user: UserId::generate(), ..ada };
+    assert_eq!(scene.chat.create(ada, new(&[nobody], "o", false)).await.unwrap_err().code(), Code::Invalid);
+    assert!(scene.chat.create(ada, new(&[], "o", false)).await.unwrap().1);
 }

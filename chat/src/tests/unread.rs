@@ -1,5 +1,6 @@
 //! Unread counts against a recount of the rows, over random histories.
 
+use super::statements::counted;
 use super::*;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -101,4 +102,48 @@ fn unread_equals_a_recount_after_every_order_of_send_read_leave_and_join() {
             Ok(())
         })
         .unwrap();
+}
+
+#[tokio::test]
+async fn everything_unread_costs_as_many_queries_however_many_conversations_there_are() {
+    let scene = Scene::new().await;
+    let [ada, ben] = scene.people().await;
+    for conversations in 1..=30 {
+        let id = scene.group(ada, &[ben]).await;
+        for _ in 0..3 {
+            scene.say(ada, id, "x").await;
+        }
+        let (all, queries) = counted(scene.chat.unread_all(ben)).await;
+        let all = all.unwrap();
+        assert_eq!(all.group_unreads.len(), conversations);
+        assert!(all.group_unreads.iter().all(|unread| unread.unread == 3 && unread.messages.len() == 3));
+        assert_eq!(queries, 3, "conversations, their members, their messages");
+    }
+}
+
+#[tokio::test]
+async fn the_newest_unread_messages_are_told_without_own_ones_and_recalled_ones() {
+    let scene = Scene::new().await;
+    let [ada, ben] = scene.people().await;
+    let id = scene.group(ada, &[ben]).await;
+    let mut sent = Vec::new();
+    for n in 1..=120 {
+        let who = if n == 20 { ben } else { ada };
+        sent.push(scene.chat.post(who, id, message("x")).await.unwrap().message);
+    }
+    for n in [90, 100, 110] {
+        scene.chat.act(ada, sent[n - 1].id, None, crate::Act::Recall).await.unwrap();
+    }
+    let told = async || {
+        let all = scene.chat.unread_all(ben).await.unwrap().group_unreads.remove(0);
+        (all.unread, all.messages.iter().map(|message| message.seq).collect::<Vec<_>>())
+    };
+    let newest: Vec<_> = (1..=120).filter(|n| ![90, 100, 110].contains(n)).collect();
+    // Fifty of them, although three of the newest are gone.
+    assert_eq!(told().await, (97, newest[newest.len() - 50..].to_vec()));
+    scene.chat.read(ben, id, 120, None).await.unwrap();
+    scene.chat.mark_unread(ben, id, 15, None).await.unwrap();
+    assert_eq!(told().await, (102, newest[newest.len() - 50..].to_vec()));
+    scene.chat.mark_unread(ben, id, 109, None).await.unwrap();
+    assert_eq!(told().await, (11, [109].into_iter().chain(111..=120).collect()));
 }

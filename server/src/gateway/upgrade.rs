@@ -26,12 +26,17 @@ const WRITE_BUFFER: usize = 1024;
 const MAX_WRITE_BUFFER: usize = 16 * 1024;
 /// When too many are connected.
 const COME_BACK: Duration = Duration::from_secs(5);
+/// When they come too fast.
+const NEXT_WAVE: Duration = Duration::from_secs(1);
 /// A ticket is far shorter; more is not looked up.
 const TICKET_BYTES: usize = 256;
 
 /// `GET /ws`
 pub async fn upgrade(State(edge): State<Edge>, mut request: Request) -> Result<Response, Failure> {
     let accept = handshake(request.headers())?;
+    if !edge.sockets.arrive() {
+        return Err(Error::Unavailable { retry_after: NEXT_WAVE }.into());
+    }
     let who = identity(&edge, request.uri().query(), request.headers()).await?;
     let Some(room) = edge.sockets.admit() else {
         return Err(Error::Unavailable { retry_after: COME_BACK }.into());

@@ -1,12 +1,13 @@
-//! `conversations`
+//! `conversations` and `groups`
 
-use super::input::{Json, Path, Who};
+use super::input::{Json, Path, Query, Who};
 use crate::problem::Failure;
 use crate::router::Edge;
 use axum::extract::State;
 use axum::http::StatusCode;
-use protocol::rest::{Conversations, NewConversation, PatchConversation};
-use protocol::{Conversation, ConversationId};
+use protocol::rest::{Conversations, Groups, NewConversation, PatchConversation, PatchSettings};
+use protocol::{Conversation, ConversationId, Settings};
+use serde::Deserialize;
 
 /// `GET conversations`
 pub(super) async fn list(
@@ -16,7 +17,7 @@ pub(super) async fn list(
     Ok(axum::Json(edge.chat.conversations(who).await?))
 }
 
-/// `POST conversations`: 201, or 200 for a direct conversation that was there already.
+/// `POST conversations`: 201, or 200 for one that was there already: a direct one, or one this nonce founded.
 pub(super) async fn create(
     State(edge): State<Edge>,
     Who(who): Who,
@@ -43,9 +44,43 @@ pub(super) async fn update(
     Path(conversation): Path<ConversationId>,
     Json(patch): Json<PatchConversation>,
 ) -> Result<axum::Json<Conversation>, Failure> {
-    let conversation = match patch.title {
-        Some(title) => edge.chat.rename(who, conversation, title).await?,
-        None => edge.chat.conversation(who, conversation).await?,
-    };
-    Ok(axum::Json(conversation))
+    Ok(axum::Json(edge.chat.patch(who, conversation, patch).await?))
+}
+
+/// `POST conversations/{id}/join`: 201, or 200 for who is a member already.
+pub(super) async fn join(
+    State(edge): State<Edge>,
+    Who(who): Who,
+    Path(conversation): Path<ConversationId>,
+) -> Result<(StatusCode, axum::Json<Conversation>), Failure> {
+    let (conversation, joined) = edge.chat.join(who, conversation).await?;
+    let status = if joined { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, axum::Json(conversation)))
+}
+
+/// `PATCH conversations/{id}/settings`
+pub(super) async fn set(
+    State(edge): State<Edge>,
+    Who(who): Who,
+    Path(conversation): Path<ConversationId>,
+    Json(patch): Json<PatchSettings>,
+) -> Result<axum::Json<Settings>, Failure> {
+    Ok(axum::Json(edge.chat.set(who, conversation, patch, None).await?))
+}
+
+/// Query of `GET groups`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Search {
+    /// A part of a title; empty: the largest.
+    #[serde(default)]
+    q: String,
+}
+
+/// `GET groups?q=`
+pub(super) async fn groups(
+    State(edge): State<Edge>,
+    Who(who): Who,
+    Query(search): Query<Search>,
+) -> Result<axum::Json<Groups>, Failure> {
+    Ok(axum::Json(edge.chat.groups(who, &search.q).await?))
 }

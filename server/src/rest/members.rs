@@ -5,7 +5,7 @@ use crate::problem::Failure;
 use crate::router::Edge;
 use axum::extract::State;
 use axum::http::StatusCode;
-use protocol::rest::{Members, NewMember};
+use protocol::rest::{Members, NewMember, PatchMember};
 use protocol::{ConversationId, Member, UserId};
 
 /// `GET conversations/{id}/members`
@@ -26,6 +26,16 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, axum::Json<Member>), Failure> {
     let member = edge.chat.add_member(who, conversation, new.user).await?;
     Ok((StatusCode::CREATED, axum::Json(member)))
+}
+
+/// `PATCH conversations/{id}/members/{user}`
+pub(super) async fn update(
+    State(edge): State<Edge>,
+    Who(who): Who,
+    Path((conversation, user)): Path<(ConversationId, UserId)>,
+    Json(patch): Json<PatchMember>,
+) -> Result<axum::Json<Member>, Failure> {
+    Ok(axum::Json(edge.chat.set_role(who, conversation, user, patch.role).await?))
 }
 
 /// `DELETE conversations/{id}/members/{user}`; oneself: leave.

@@ -22,16 +22,17 @@ pub(super) struct Page {
 
 impl Page {
     fn span(&self) -> Result<Span, Error> {
-        if self.at.is_some() {
-            return Err(Error::invalid("at", "is not in this version"));
+        let at = self.at.as_deref().map(|at| {
+            at.parse().map(Span::At).map_err(|_| Error::invalid("at", "must be a time as in RFC 3339"))
+        });
+        let seqs =
+            [self.before.map(Span::Before), self.after.map(Span::After), self.around.map(Span::Around)];
+        let mut named = seqs.into_iter().flatten().chain(at.transpose()?);
+        let span = named.next().unwrap_or(Span::Newest);
+        if named.next().is_some() {
+            return Err(Error::invalid("before", "stands alone: name one of before, after, around, at"));
         }
-        match (self.before, self.after, self.around) {
-            (None, None, None) => Ok(Span::Newest),
-            (Some(seq), None, None) => Ok(Span::Before(seq)),
-            (None, Some(seq), None) => Ok(Span::After(seq)),
-            (None, None, Some(seq)) => Ok(Span::Around(seq)),
-            _ => Err(Error::invalid("before", "stands alone: name one of before, after, around")),
-        }
+        Ok(span)
     }
 }
 
@@ -99,7 +100,12 @@ mod tests {
         assert!(matches!(Page::default().span(), Ok(Span::Newest)));
         assert!(matches!(Page { around: Some(7), ..Page::default() }.span(), Ok(Span::Around(7))));
         assert!(Page { before: Some(1), after: Some(2), ..Page::default() }.span().is_err());
-        assert!(Page { at: Some(String::new()), ..Page::default() }.span().is_err());
+        let at = |time: &str| Page { at: Some(time.to_owned()), ..Page::default() };
+        assert!(matches!(at("2026-11-22T08:00:00Z").span(), Ok(Span::At(_))));
+        assert!(Page { after: Some(2), ..at("2026-11-22T08:00:00Z") }.span().is_err());
+        for time in ["", "yesterday", "2026-11-22", "2026-13-22T08:00:00Z"] {
+            assert!(at(time).span().is_err(), "{time}");
+        }
     }
 
     #[test]

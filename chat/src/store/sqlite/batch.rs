@@ -6,6 +6,7 @@
 //! task that calls this. Batches are padded with rows of NULL to a few sizes, so that the statements stay cached.
 
 use super::rows;
+use crate::planted::{self, Mistake};
 use crate::store::BATCH;
 use protocol::{ConversationId, UserId};
 use sqlx::AssertSqlSafe;
@@ -205,10 +206,11 @@ fn write_sql(post_rows: usize, mark_rows: usize, named: bool) -> String {
     if mark_rows > 0 {
         sql.push_str("WITH k(conversation, account, seq) AS (VALUES ");
         values(&mut sql, mark_rows, 3);
-        sql.push_str(
-            ") UPDATE member SET read_seq = max(read_seq, k.seq), unread_from = NULL FROM k \
+        let mark = if planted::is(Mistake::ReadMovesBack) { "k.seq" } else { "max(read_seq, k.seq)" };
+        sql.push_str(&format!(
+            ") UPDATE member SET read_seq = {mark}, unread_from = NULL FROM k \
              WHERE member.conversation = k.conversation AND member.account = k.account; ",
-        );
+        ));
     }
     if named {
         // One list in JSON: few messages name anybody, so this is not prepared by size.

@@ -3,7 +3,7 @@
 use super::rows::{self, message_columns};
 use crate::store::{Page, Span, Standing};
 use protocol::rest::{Changes, Receipts, Version};
-use protocol::{Change, ChangeKind, ConversationId, Message, MessageId, UserId, limits};
+use protocol::{Change, ChangeKind, ConversationId, Message, MessageId, Timestamp, UserId, limits};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Result, Row, SqliteConnection};
 use std::collections::HashSet;
@@ -20,7 +20,7 @@ fn messages(rows: &[SqliteRow], id: ConversationId) -> Result<Vec<Message>> {
 }
 
 /// The newest messages up to `top` and after `floor`, ascending.
-pub(super) async fn below(
+async fn below(
     connection: &mut SqliteConnection,
     id: ConversationId,
     floor: u64,
@@ -62,6 +62,29 @@ async fn rows_after(
     .await
 }
 
+/// The last message before a time: a binary search over `seq`, which is dense, in one statement.
+async fn before(
+    connection: &mut SqliteConnection,
+    id: ConversationId,
+    standing: Standing,
+    time: Timestamp,
+) -> Result<u64> {
+    // Invariant: what stands up to `low` was sent before, what stands from `high` on was not.
+    let low: i64 = sqlx::query_scalar(
+        "WITH RECURSIVE search(low, high) AS (VALUES (?2, ?3 + 1) UNION ALL \
+         SELECT iif(sent_at < ?4, seq, low), iif(sent_at < ?4, high, seq) \
+         FROM search JOIN message ON conversation = ?1 AND seq = (low + high) / 2 WHERE high - low > 1) \
+         SELECT low FROM search WHERE high - low = 1",
+    )
+    .bind(&id.as_bytes()[..])
+    .bind(rows::integer(standing.joined_seq))
+    .bind(rows::integer(standing.head_seq))
+    .bind(time.millis())
+    .fetch_one(connection)
+    .await?;
+    Ok(u64::try_from(low).unwrap_or(standing.joined_seq))
+}
+
 /// A page, the messages it answers, and what else happened between its messages.
 pub(super) async fn page(
     connection: &mut SqliteConnection,
@@ -75,6 +98,7 @@ pub(super) async fn page(
         Span::Newest => (Some((u64::MAX, limit)), None),
         Span::Before(seq) => (Some((seq.saturating_sub(1), limit)), None),
         Span::After(seq) => (None, Some((seq, limit))),
+        Span::At(time) => (None, Some((before(connection, id, standing, time).await?, limit))),
         // The message itself belongs to the lower half.
         Span::Around(seq) => (Some((seq, limit - limit / 2)), Some((seq, limit / 2))),
     };
@@ -212,6 +236,39 @@ pub(super) async fn changes(
     changes.truncate(limit as usize);
     let to = changes.last().map_or(after, |change| change.rev);
     Ok(Changes { from: after, to, changes, more: to < standing.head_rev })
+}
+
+/// The newest unread messages of several conversations. The place where each one's begin is found first, by walking
+/// back from its head, so that thousands of unread messages cost no more than the `limit` that is shown.
+pub(super) async fn unread(
+    connection: &mut SqliteConnection,
+    reader: UserId,
+    spans: &[(ConversationId, u64, u64)],
+    limit: u32,
+) -> Result<Vec<Message>> {
+    if spans.is_empty() {
+        return Ok(Vec::new());
+    }
+    let spans: Vec<_> =
+        spans.iter().map(|(id, floor, top)| (id.uuid().simple().to_string(), *floor, *top)).collect();
+    let rows = sqlx::query(concat!(
+        "WITH span(id, floor, top) AS MATERIALIZED \
+         (SELECT unhex(value ->> 0), value ->> 1, value ->> 2 FROM json_each(?1)), \
+         newest(id, first, top) AS MATERIALIZED (SELECT id, coalesce((SELECT x.seq FROM message x \
+         WHERE x.conversation = span.id AND x.seq > floor AND x.seq <= top AND x.sender <> ?2 AND NOT x.recalled \
+         ORDER BY x.seq DESC LIMIT 1 OFFSET ?3 - 1), floor + 1), top FROM span) \
+         SELECT message.conversation, ",
+        message_columns!("message"),
+        " FROM newest CROSS JOIN message ON message.conversation = newest.id AND message.seq >= newest.first \
+         AND message.seq <= newest.top WHERE message.sender <> ?2 AND NOT message.recalled \
+         ORDER BY message.conversation, message.seq"
+    ))
+    .bind(serde_json::json!(spans).to_string())
+    .bind(&reader.as_bytes()[..])
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| rows::message(row, rows::conversation_id(row, "conversation")?)).collect()
 }
 
 /// One message a person may see.

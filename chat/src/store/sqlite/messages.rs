@@ -1,8 +1,10 @@
 //! Messages in SQLite: what the trait asks, handed to the file that does it.
 
 use super::{Sqlite, acts, failed, log, post};
+use crate::planted;
 use crate::store::{
-    ActOutcome, MarkOutcome, Messages, NewAct, NewMark, NewPost, Page, PostOutcome, Result, Span, Standing,
+    Act, ActOutcome, MarkOutcome, Messages, NewAct, NewMark, NewPost, Page, PostOutcome, Result, Span,
+    Standing,
 };
 use async_trait::async_trait;
 use protocol::rest::{Changes, Receipts, Version};
@@ -16,8 +18,14 @@ impl Messages for Sqlite {
         marks: &[NewMark],
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
         let mut connection = self.write.acquire().await.map_err(failed("write messages"))?;
-        let outcomes = post::post(&mut connection, posts, marks).await?;
-        self.committed.notify_one();
+        let _turn = self.checkpoints.turn().await;
+        let renamed = planted::renamed(posts);
+        let written = renamed.as_deref().unwrap_or(posts);
+        let mut outcomes = post::post(&mut connection, written, marks).await?;
+        if renamed.is_some() {
+            planted::named_back(posts, &mut outcomes.0);
+        }
+        self.checkpoints.committed();
         Ok(outcomes)
     }
 
@@ -28,13 +36,17 @@ impl Messages for Sqlite {
 
     async fn act(&self, new: &[NewAct]) -> Result<Vec<ActOutcome>> {
         let failed = || failed("change messages");
+        let _turn = self.checkpoints.turn().await;
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
         let mut outcomes = Vec::with_capacity(new.len());
         for act in new {
             outcomes.push(acts::act(&mut transaction, act).await.map_err(failed())?);
         }
         transaction.commit().await.map_err(failed())?;
-        self.committed.notify_one();
+        if new.iter().any(|act| act.act == Act::Recall) {
+            self.checkpoints.forget();
+        }
+        self.checkpoints.committed();
         Ok(outcomes)
     }
 
@@ -44,11 +56,14 @@ impl Messages for Sqlite {
         log::page(&mut connection, id, standing, span, limit).await.map_err(failed("read a page"))
     }
 
-    async fn newest(&self, id: ConversationId, after: u64, limit: u32) -> Result<Vec<Message>> {
-        let mut connection = self.read.acquire().await.map_err(failed("read the newest messages"))?;
-        log::below(&mut connection, id, after, u64::MAX, limit)
-            .await
-            .map_err(failed("read the newest messages"))
+    async fn unread(
+        &self,
+        reader: UserId,
+        spans: &[(ConversationId, u64, u64)],
+        limit: u32,
+    ) -> Result<Vec<Message>> {
+        let mut connection = self.read.acquire().await.map_err(failed("read what is unread"))?;
+        log::unread(&mut connection, reader, spans, limit).await.map_err(failed("read what is unread"))
     }
 
     async fn changes(

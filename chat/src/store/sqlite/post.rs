@@ -4,6 +4,7 @@ use super::batch::{self, Asked, Row as NewRow};
 use super::failed;
 use super::mentions::{self, Mentions};
 use super::rows::{self, message_columns};
+use crate::planted::{self, Mistake};
 use crate::store::{MarkOutcome, Marked, NewMark, NewPost, PostOutcome, Result, StoreError};
 use protocol::{ConversationId, Message, UserId, limits};
 use sha2::{Digest, Sha256};
@@ -241,13 +242,14 @@ async fn marks(
         let stored = rows::count(row, "read_seq")?;
         let planned = plan.marks.get(&(mark.conversation, mark.user)).copied().unwrap_or(0);
         let old = stored.max(planned);
-        let read_seq = old.max(mark.seq.min(head));
+        let back = planted::is(Mistake::ReadMovesBack);
+        let read_seq = if back { mark.seq.min(head) } else { old.max(mark.seq.min(head)) };
         let mut recalled = rows::count(row, "recalled_after")?;
         if recalled > 0 && read_seq != stored.max(mark.seq) {
             recalled = recalled_after(connection, mark.conversation, read_seq).await?;
         }
         let kept = row.try_get::<bool, _>("kept_unread")?;
-        let moved = read_seq > old || kept;
+        let moved = read_seq > old || kept || back;
         if moved {
             plan.mark(mark.conversation, mark.user, read_seq);
         }

@@ -64,7 +64,11 @@ pub(super) const fn role_to_int(role: Role) -> i64 {
 }
 
 pub(super) fn role(row: &SqliteRow, column: &str) -> Result<Role> {
-    match row.try_get::<i64, _>(column)? {
+    role_from_int(row.try_get(column)?)
+}
+
+pub(super) fn role_from_int(role: i64) -> Result<Role> {
+    match role {
         0 => Ok(Role::Member),
         1 => Ok(Role::Admin),
         2 => Ok(Role::Owner),

@@ -1,0 +1,94 @@
+//! Moves committed pages from the log into the file, on a connection of its own: inside a commit it costs tens of
+//! milliseconds.
+
+use sqlx::{Connection, Row, SqliteConnection};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard, Notify};
+use tokio_util::sync::CancellationToken;
+
+/// Least time between two checkpoints: often enough that the log stays small, seldom enough that a burst of
+/// commits shares one.
+const EVERY: Duration = Duration::from_millis(100);
+/// Longest time between two, for what is committed without ringing: accounts, sessions, members.
+const AT_LEAST: Duration = Duration::from_secs(30);
+/// How long a checkpoint that begins the log anew waits for readers; the next one tries again.
+pub(super) const PATIENCE: Duration = Duration::from_millis(200);
+/// Pages of 4 KiB from which the log is begun anew. While messages never stop, a checkpoint that waits for nobody never
+/// meets an empty log, which then grows without end: at this length the writer waits once, for what little is left.
+const LOG_PAGES: i64 = 16_384;
+
+/// Between the writer and the checkpoints.
+#[derive(Default)]
+pub(super) struct Checkpoints {
+    committed: Notify,
+    /// Held while messages are written, and while the log is begun anew.
+    turn: Mutex<()>,
+    /// Whether something was taken back, which must not stand in the log either.
+    forget: AtomicBool,
+}
+
+impl Checkpoints {
+    /// To be held over a write of messages.
+    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
+    }
+
+    /// Messages were committed.
+    pub(super) fn committed(&self) {
+        self.committed.notify_one();
+    }
+
+    /// Something was taken back: the log goes to nothing with the next checkpoint.
+    pub(super) fn forget(&self) {
+        self.forget.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs until told to stop.
+pub(super) async fn run(
+    mut connection: SqliteConnection,
+    checkpoints: Arc<Checkpoints>,
+    stop: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = checkpoints.committed.notified() => {}
+            () = tokio::time::sleep(AT_LEAST) => {}
+            () = stop.cancelled() => break,
+        }
+        if let Err(error) = once(&mut connection, &checkpoints).await {
+            tracing::warn!(store.error = %error, "a checkpoint failed; the next one retries");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = stop.cancelled() => break,
+        }
+    }
+    if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await {
+        tracing::warn!(store.error = %error, "the last checkpoint failed; the log is replayed at the next start");
+    }
+    if let Err(error) = connection.close().await {
+        tracing::warn!(store.error = %error, "closing the checkpoint connection failed");
+    }
+}
+
+async fn once(connection: &mut SqliteConnection, checkpoints: &Checkpoints) -> sqlx::Result<()> {
+    // PASSIVE never waits for a reader or the writer; what it cannot move now, the next one moves.
+    let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut *connection).await?;
+    let long = row.try_get::<i64, _>(1)? >= LOG_PAGES;
+    let forget = checkpoints.forget.swap(false, Ordering::Relaxed);
+    if !long && !forget {
+        return Ok(());
+    }
+    let _turn = checkpoints.turn().await;
+    let begun = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await;
+    // The first column says that a reader was in the way.
+    let done = begun.as_ref().is_ok_and(|row| row.try_get::<i64, _>(0).is_ok_and(|busy| busy == 0));
+    if forget && !done {
+        checkpoints.forget();
+        checkpoints.committed();
+    }
+    begun.map(drop)
+}

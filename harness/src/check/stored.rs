@@ -1,0 +1,115 @@
+//! C1, C5, C6, C8: what was acknowledged is there, and nothing else is.
+
+use super::facts::{Facts, Send, Source, View};
+use super::membership::{Standing, standing};
+use super::{Findings, Rule};
+use crate::history::Seen;
+use protocol::{ConversationId, MessageId};
+use std::collections::{HashMap, HashSet};
+
+/// C1: every acknowledged message is in the rows, in what REST tells each member whose membership covers it, and on
+/// the screens of those members that have come that far.
+pub fn missing(facts: &Facts<'_>, findings: &mut Findings) {
+    let mut views: HashMap<ConversationId, Vec<(&View<'_>, Option<u64>)>> = HashMap::new();
+    for view in &facts.views {
+        if let Some(after) = begins_after(facts, view) {
+            views.entry(view.conversation).or_default().push((view, after));
+        }
+    }
+    for send in facts.sends.values() {
+        // An answer to a retry that names another place is C8's.
+        let Some(ack) = send.acks.first() else { continue };
+        let posted = facts.posted.get(&ack.id).copied().unwrap_or(ack.rev);
+        for (view, after) in views.get(&send.conversation).into_iter().flatten() {
+            // Without a known join, what was loaded says where the view begins.
+            let begun = after.map_or(ack.seq > view.from_seq, |after| posted > after);
+            let reached = match view.source {
+                Source::Rows | Source::Rest => begun,
+                // What was never loaded is not missing, and what has not come yet is C11's.
+                Source::Screen => begun && ack.seq > view.from_seq && posted <= view.head_rev,
+            };
+            if reached && view.by_seq.get(&ack.seq).is_none_or(|message| message.id != ack.id) {
+                let words = format!(
+                    "{} was acknowledged at {} ms as {} of {}, and is not in: {}",
+                    send.nonce, ack.t, ack.seq, send.conversation, view.label
+                );
+                findings.add_at(Rule::C1, send.conversation, ack.seq, words);
+            }
+        }
+    }
+}
+
+/// The change after which a view must have everything; the inner none: the history does not tell. None for a view of
+/// somebody who is no member at the end, which need not have anything.
+fn begins_after(facts: &Facts<'_>, view: &View<'_>) -> Option<Option<u64>> {
+    let Some(user) = view.user else { return Some(Some(0)) };
+    match standing(facts, view.conversation, user) {
+        Standing::Since(rev) => Some(Some(rev)),
+        Standing::Untold => Some(None),
+        Standing::Out => None,
+    }
+}
+
+/// C5 and C6: whatever was seen anywhere was sent, was not refused, and says what was sent. Each message is named once
+/// for each of the two.
+pub fn invented(facts: &Facts<'_>, findings: &mut Findings) {
+    let mut named: HashSet<(Rule, MessageId)> = HashSet::new();
+    let live = facts
+        .receipts
+        .iter()
+        .filter_map(|receipt| Some((receipt.conversation, receipt.message?, receipt.record.client.as_str())));
+    let at_rest = facts.views.iter().flat_map(|view| {
+        view.messages.iter().map(move |message| (view.conversation, message, view.label.as_str()))
+    });
+    for (conversation, message, label) in live.chain(at_rest) {
+        let Some((rule, what)) = judge(facts, conversation, message) else { continue };
+        if named.insert((rule, message.id)) {
+            let words = format!(
+                "{} at {} of {conversation} from {}, seen by {label}: {what}",
+                message.id, message.seq, message.sender
+            );
+            findings.add_at(rule, conversation, message.seq, words);
+        }
+    }
+}
+
+fn judge(facts: &Facts<'_>, conversation: ConversationId, message: &Seen) -> Option<(Rule, &'static str)> {
+    let Some(send) = facts.origin(message) else {
+        return match message.body {
+            Some(_) if message.intact => Some((Rule::C5, "nobody sent it")),
+            Some(_) => Some((Rule::C6, "its text is damaged")),
+            // A recalled message whose origin is not known has no text to tell it by.
+            None => None,
+        };
+    };
+    if message.body.is_some_and(|body| body != send.body) {
+        return Some((Rule::C6, "its text is not what was sent"));
+    }
+    if send.user != message.sender {
+        return Some((Rule::C5, "somebody else sent it"));
+    }
+    if send.conversation != conversation {
+        return Some((Rule::C5, "it was sent to another conversation"));
+    }
+    refused_for_good(send).then_some((Rule::C5, "every attempt to send it was refused"))
+}
+
+/// Whether every attempt was answered, and each answer promised that nothing was stored.
+fn refused_for_good(send: &Send<'_>) -> bool {
+    send.acks.is_empty() && send.open == 0 && send.refused > 0
+}
+
+/// C8: however often a message is acknowledged, it is the same message at the same place.
+pub fn answered_otherwise(facts: &Facts<'_>, findings: &mut Findings) {
+    for send in facts.sends.values() {
+        let Some(first) = send.acks.first() else { continue };
+        let other = send.acks.iter().find(|ack| (ack.seq, ack.id) != (first.seq, first.id));
+        if let Some(other) = other {
+            let words = format!(
+                "{} of {} was acknowledged at {} ms as {} and at {} ms as {}",
+                send.nonce, send.conversation, first.t, first.seq, other.t, other.seq
+            );
+            findings.add(Rule::C8, words);
+        }
+    }
+}

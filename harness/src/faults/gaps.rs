@@ -1,0 +1,119 @@
+//! Events that the server left out. What is committed after a `hello` was answered arrives as events, each once and
+//! without holes; clients mend a hole by themselves, so that no other rule would show one.
+
+use crate::history::{Head, Record, Via, What};
+use protocol::ConversationId;
+use std::collections::HashMap;
+
+/// What one device has of a conversation and hears of it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stream {
+    /// Last `rev` it has, however it came.
+    have: u64,
+    /// The `rev` of the next event on this connection.
+    next: u64,
+}
+
+/// Holes in the streams of events, from each `hello` to the end of its connection.
+pub fn left_out(records: &[Record]) -> usize {
+    let mut streams: HashMap<&str, HashMap<ConversationId, Stream>> = HashMap::new();
+    let mut holes = 0;
+    for Record { client, what, .. } in records {
+        let streams = streams.entry(client).or_default();
+        match what {
+            What::Hello { heads, reset, .. } => {
+                if *reset {
+                    streams.clear();
+                }
+                // What `heads` does not name is as the client has it.
+                streams.values_mut().for_each(|stream| stream.next = stream.have + 1);
+                heads.iter().for_each(|head| begin(streams, head));
+            }
+            What::Heads { heads } => heads.iter().for_each(|head| begin(streams, head)),
+            What::Page { conversation, head_rev, .. } => {
+                let stream = streams.entry(*conversation).or_default();
+                stream.have = *head_rev;
+            }
+            What::Gone { conversation } => drop(streams.remove(conversation)),
+            What::Applied { conversation, rev, via, .. } => {
+                let stream = streams.entry(*conversation).or_default();
+                stream.have = *rev;
+                if *via != Via::Changes {
+                    holes += stream.hear(*rev);
+                }
+            }
+            What::Dropped { conversation, rev, held: true, .. }
+            | What::Gap { conversation, came: rev, .. } => {
+                holes += streams.entry(*conversation).or_default().hear(*rev);
+            }
+            _ => {}
+        }
+    }
+    holes
+}
+
+/// Events follow the object. Who did not have the conversation starts from it; who did still lacks what is between.
+fn begin(streams: &mut HashMap<ConversationId, Stream>, head: &Head) {
+    let stream = streams.entry(head.conversation).or_insert(Stream { have: head.head_rev, next: 0 });
+    stream.next = head.head_rev + 1;
+}
+
+impl Stream {
+    /// An event comes: 1 where others before it did not.
+    fn hear(&mut self, rev: u64) -> usize {
+        let hole = self.next > 0 && rev > self.next;
+        self.next = self.next.max(rev + 1);
+        usize::from(hole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::Epoch;
+
+    fn of(whats: Vec<What>) -> usize {
+        let record = |what| Record { t: 0, client: "ada/1".into(), user: None, what };
+        left_out(&whats.into_iter().map(record).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_hole_counts_whether_or_not_the_client_is_catching_up() {
+        let conversation = ConversationId::generate();
+        let hello = |heads: &[u64]| What::Hello {
+            epoch: Epoch::generate(),
+            reset: false,
+            heads: heads
+                .iter()
+                .map(|&head_rev| Head {
+                    conversation,
+                    head_seq: 0,
+                    head_rev,
+                    read_seq: 0,
+                    unread: 0,
+                    mentions: 0,
+                })
+                .collect(),
+            gone: vec![],
+        };
+        let gap = |last, came| What::Gap { conversation, last, came };
+        let applied = |rev, via| What::Applied {
+            conversation,
+            rev,
+            change: "posted".into(),
+            subject: None,
+            message: None,
+            via,
+        };
+        // Catching up to 9 while 10 and 11 come already.
+        let catching_up = vec![hello(&[9]), gap(7, 10), gap(7, 11), applied(8, Via::Changes)];
+        assert_eq!(of(catching_up), 0);
+        assert_eq!(of(vec![hello(&[9]), gap(7, 11)]), 1);
+        assert_eq!(of(vec![hello(&[9]), applied(10, Via::Event), gap(10, 12)]), 1);
+        // A newcomer whose connection ends before anything else comes.
+        assert_eq!(of(vec![hello(&[9]), hello(&[]), applied(10, Via::Event)]), 0);
+        // A second connection, with nothing new at first.
+        assert_eq!(of(vec![hello(&[9]), applied(10, Via::Event), hello(&[]), gap(10, 12)]), 1);
+        assert_eq!(of(vec![hello(&[9]), applied(10, Via::Event), hello(&[12]), gap(10, 13)]), 0);
+    }
+}

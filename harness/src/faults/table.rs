@@ -1,0 +1,75 @@
+//! The end of a run, as a table for people.
+
+use super::plan::Fault;
+use super::{Happened, Judged};
+use crate::check::Rule;
+use std::time::Duration;
+
+/// Breaches of one rule that are written out.
+const WRITTEN: usize = 5;
+
+/// Everything that must be zero, summed up.
+pub fn failures(judged: &[Judged]) -> usize {
+    let broken: usize = judged.iter().map(|judged| judged.report.findings.len() + judged.gaps).sum();
+    let happened = judged.iter().flat_map(|judged| &judged.happened);
+    broken + happened.map(|happened| happened.outcome.wrong.len() + happened.recovery.stuck).sum::<usize>()
+}
+
+/// Prints it.
+pub fn write(seeds: &[u64], judged: &[Judged], left_out: &[(Fault, &str)], print: &mut impl FnMut(&str)) {
+    print("");
+    print(&format!("{:<16}{:>6}{:>8}{:>8}{:>18}", "fault", "times", "wrong", "stuck", "worst recovery"));
+    for fault in Fault::all() {
+        let name = fault.name();
+        if let Some((_, why)) = left_out.iter().find(|(left, _)| left == fault) {
+            print(&format!("{name:<16}left out: {why}"));
+            continue;
+        }
+        let times: Vec<&Happened> = judged
+            .iter()
+            .flat_map(|judged| &judged.happened)
+            .filter(|happened| happened.fault == *fault)
+            .collect();
+        if times.is_empty() {
+            continue;
+        }
+        let wrong: usize = times.iter().map(|happened| happened.outcome.wrong.len()).sum();
+        let stuck: usize = times.iter().map(|happened| happened.recovery.stuck).sum();
+        let worst = times.iter().map(|happened| happened.recovery.waited).max().unwrap_or(Duration::ZERO);
+        print(&format!("{name:<16}{:>6}{wrong:>8}{stuck:>8}{:>15} ms", times.len(), worst.as_millis()));
+    }
+    print("");
+    let sum = |pick: fn(&Judged) -> usize| judged.iter().map(pick).sum::<usize>();
+    for (name, count) in [
+        ("faults injected", sum(|judged| judged.happened.len())),
+        ("messages sent", sum(|judged| judged.report.totals.sent)),
+        ("messages acked", sum(|judged| judged.report.totals.acked)),
+        ("retries", sum(|judged| judged.report.totals.retries)),
+        ("duplicates absorbed", sum(|judged| judged.report.totals.absorbed)),
+        ("refused", sum(|judged| judged.report.totals.refused)),
+        ("left open by a lost connection", sum(|judged| judged.report.totals.unknown)),
+    ] {
+        print(&format!("{name:<40}{count:>8}"));
+    }
+    let gaps = sum(|judged| judged.gaps);
+    print(&format!("{:<40}{gaps:>8}{}", "events left out", if gaps == 0 { "" } else { "  FAILED" }));
+    for rule in Rule::ALL {
+        let count: usize = judged.iter().map(|judged| judged.report.count(rule)).sum();
+        let failed = if count == 0 { "" } else { "  FAILED" };
+        print(&format!("{:<4}{:<36}{count:>8}{failed}", rule.to_string(), rule.title()));
+        let findings = judged.iter().flat_map(|judged| judged.report.of(rule));
+        for finding in findings.take(WRITTEN) {
+            print(&format!("      {}", finding.words));
+        }
+    }
+    if judged.iter().any(|judged| judged.report.totals.rows == 0) {
+        print("the database's rows were not compared: the program sqlite3 is not installed");
+    }
+    let failures = failures(judged);
+    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    print(&format!(
+        "seed {}: {}",
+        seeds.join(", "),
+        if failures == 0 { "all zero".to_owned() } else { format!("{failures} FAILURES") }
+    ));
+}
