@@ -1,17 +1,25 @@
-// Empties functions of a WebAssembly file that the page never calls but that a table keeps alive: every view Leptos erases carries a way to
-// hydrate asynchronously (for lazy routes and islands) and from a template, and we hydrate at once, from the server's HTML. An emptied
-// function traps, so a change that begins to need one fails in every page test. Worth about 30 KB of the first load.
-// Usage: node snip.mjs FILE. Needs the name section, and goes before wasm-opt, which then drops what only they needed.
+// Takes out of the page's WebAssembly what it never needs but what a table or a name keeps alive:
+//  - functions it never calls are emptied and trap, so a change that begins to need one fails in every page test. Every view Leptos erases
+//    carries a way to hydrate asynchronously (for lazy routes and islands) and from a template, and we hydrate at once, from the server's
+//    HTML; wasm-streams exports what makes a request's body of a stream, and we have none;
+//  - `{:?}` writes nothing. Only panics and logs of our libraries use it, and developers' builds still have it;
+//  - imports get short names, in the script too: wasm-bindgen's end in sixteen random digits.
+// Worth 60 KB of the first load.
+// Usage: node snip.mjs WASM SCRIPT. Needs the name section, and goes before wasm-opt, which then drops what only they needed.
 import { readFileSync, writeFileSync } from "node:fs";
 
-const UNUSED = [/\bhydrate_async\b/, /_with_async_value_erased\b/, /\bhydrate_from_template\b/, /\bgenerate_routes\b/];
+const UNUSED = [/\bhydrate_async\b/, /_with_async_value_erased\b/, /\bhydrate_from_template\b/, /\bgenerate_routes\b/, /^intounderlying/];
+const SILENT = [/\bas core(\[[0-9a-f]+\])?::fmt::Debug>::fmt\b/];
 /** `unreachable` and `end`, without locals: three bytes. */
 const TRAP = Uint8Array.of(3, 0, 0, 0x0b);
+/** `i32.const 0`, which is `Ok(())`, and `end`. */
+const DONE = Uint8Array.of(4, 0, 0x41, 0, 0x0b);
+const I32 = 0x7f;
 /** Sections and kinds of imports and names, as the WebAssembly specification numbers them. */
-const [CUSTOM, IMPORT, CODE] = [0, 2, 10];
+const [CUSTOM, TYPE, IMPORT, FUNCTION, CODE] = [0, 1, 2, 3, 10];
 const FUNCTION_NAMES = 1;
 
-const file = process.argv[2];
+const [, , file, script] = process.argv;
 const bytes = readFileSync(file);
 let at = 8;
 
@@ -45,20 +53,45 @@ function limits() {
   if (flags & 1) number();
 }
 
-/** How many functions are imported: they come first in the numbering. */
-function importedFunctions() {
+/** Steps over what an import is, and says whether it is a function: they come first in the numbering. */
+function isFunction() {
+  const kind = bytes[at++];
+  if (kind === 0) number();
+  else if (kind === 1) { at++; limits(); }
+  else if (kind === 2) limits();
+  else if (kind === 3) at += 2;
+  else { at++; number(); }
+  return kind === 0;
+}
+
+/** The import section with short names, and which name became which. */
+function shortened() {
+  const short = new Map();
+  const count = number();
+  const parts = [encoded(count)];
   let functions = 0;
-  for (let left = number(); left > 0; left--) {
+  for (let i = 0; i < count; i++) {
+    const start = at;
     text();
-    text();
-    const kind = bytes[at++];
-    if (kind === 0) { functions++; number(); }
-    else if (kind === 1) { at++; limits(); }
-    else if (kind === 2) limits();
-    else if (kind === 3) at += 2;
-    else { at++; number(); }
+    parts.push(bytes.subarray(start, at));
+    const name = text();
+    if (!short.has(name)) short.set(name, `_${short.size.toString(36)}`);
+    const what = at;
+    if (isFunction()) functions++;
+    parts.push(encoded(short.get(name).length), Buffer.from(short.get(name)), bytes.subarray(what, at));
   }
-  return functions;
+  return { section: Buffer.concat(parts), short, functions };
+}
+
+/** Of each type of function: whether it returns one i32. */
+function returnsI32() {
+  return Array.from({ length: number() }, () => {
+    at++; // "func"
+    at = number() + at; // parameters, a byte each as long as no garbage collector is used
+    const results = number();
+    at += results;
+    return results === 1 && bytes[at - 1] === I32;
+  });
 }
 
 function functionNames(end) {
@@ -77,7 +110,9 @@ function functionNames(end) {
   return names;
 }
 
-let imported = 0;
+let imports;
+let types = [];
+let typeOf = [];
 let names = new Map();
 const sections = [];
 while (at < bytes.length) {
@@ -85,7 +120,9 @@ while (at < bytes.length) {
   const id = bytes[at++];
   const end = number() + at;
   sections.push({ id, start, body: at, end });
-  if (id === IMPORT) imported = importedFunctions();
+  if (id === TYPE) types = returnsI32();
+  if (id === IMPORT) imports = shortened();
+  if (id === FUNCTION) typeOf = Array.from({ length: number() }, number);
   if (id === CUSTOM && text() === "name") names = functionNames(end);
   at = end;
 }
@@ -95,28 +132,40 @@ function emptied({ body }) {
   at = body;
   const count = number();
   const parts = [encoded(count)];
-  let [functions, saved] = [0, 0];
+  let [functions, silent, saved] = [0, 0, 0];
   for (let i = 0; i < count; i++) {
     const start = at;
     at = number() + at;
-    const name = names.get(imported + i) ?? "";
+    const name = names.get(imports.functions + i) ?? "";
     if (UNUSED.some((unused) => unused.test(name))) {
       parts.push(TRAP);
       functions++;
       saved += at - start;
+    } else if (SILENT.some((debug) => debug.test(name)) && types[typeOf[i]]) {
+      parts.push(DONE);
+      silent++;
+      saved += at - start;
     } else parts.push(bytes.subarray(start, at));
   }
-  if (functions === 0) throw new Error(`${file} has none of the functions that are to be emptied: look at their names`);
-  console.log(`emptied ${functions} functions of ${saved} bytes`);
+  if (functions === 0 || silent === 0) throw new Error(`${file} has none of the functions that are to be emptied: look at their names`);
+  console.log(`emptied ${functions} functions and silenced ${silent}: ${saved} bytes`);
   return Buffer.concat(parts);
 }
 
 const out = [bytes.subarray(0, 8)];
 for (const section of sections) {
-  if (section.id !== CODE) out.push(bytes.subarray(section.start, section.end));
-  else {
-    const body = emptied(section);
-    out.push(Uint8Array.of(CODE), encoded(body.length), body);
-  }
+  const body = section.id === CODE ? emptied(section) : section.id === IMPORT ? imports.section : undefined;
+  if (body === undefined) out.push(bytes.subarray(section.start, section.end));
+  else out.push(Uint8Array.of(section.id), encoded(body.length), body);
 }
+
+// In the script each import is a property of one object, at the beginning of a line.
+let renamed = 0;
+const source = readFileSync(script, "utf8").replace(/^( +)([\w$]+)(?=:)/gm, (all, indent, name) => {
+  if (!imports.short.has(name)) return all;
+  renamed++;
+  return indent + imports.short.get(name);
+});
+if (renamed !== imports.short.size) throw new Error(`${script} has ${renamed} of ${imports.short.size} imports`);
 writeFileSync(file, Buffer.concat(out));
+writeFileSync(script, source);

@@ -2,7 +2,7 @@
 //! The first list and the first page of messages are therefore never fetched a second time.
 
 use protocol::rest::{Group, Me, Messages};
-use protocol::{Conversation, ConversationId, Epoch, Timestamp, User};
+use protocol::{Conversation, ConversationId, Epoch, Message, Timestamp, User};
 use serde::{Deserialize, Serialize};
 
 /// Everything one rendering needs to know.
@@ -50,4 +50,6 @@ pub struct Open {
     pub conversation: ConversationId,
     /// Its newest messages, or those around the one of `/c/{id}/m/{seq}`.
     pub page: Messages,
+    /// Its pinned messages, ascending `seq`; none where they are too many to be carried, and are fetched.
+    pub pins: Option<Vec<Message>>,
 }

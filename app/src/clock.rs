@@ -6,17 +6,17 @@
 
 use crate::i18n::Locale;
 use crate::words::say;
-use jiff::civil::{Date, DateTime};
-use jiff::tz::Offset;
 use leptos::prelude::*;
 use protocol::Timestamp;
+use protocol::time::Date;
 
 /// Milliseconds between two looks at the calendar: how late "today" may become "yesterday" on an idle page.
 #[cfg(not(feature = "ssr"))]
 const DAY_CHECK_MS: u64 = 30_000;
 
 const MINUTE_MS: i64 = 60_000;
-const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Where times are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Clock {
     /// Starts from what the server knew: the zone of the last visit and its own time.
     pub fn new(zone: Option<&str>, now: Timestamp, words: Locale) -> Self {
         let zone = Zone::Named(zone.unwrap_or("UTC").to_owned());
-        let today = civil(&zone, now).date();
+        let today = civil(&zone, now).0;
         Self { zone: RwSignal::new(zone), today: RwSignal::new(today), now: RwSignal::new(now), words }
     }
 
@@ -56,7 +56,7 @@ impl Clock {
             let look = move || {
                 let (zone, now) = (self.zone.get_untracked(), self.instant());
                 self.now.set(now);
-                let today = civil(&zone, now).date();
+                let today = civil(&zone, now).0;
                 if today != self.today.get_untracked() {
                     self.today.set(today);
                 }
@@ -75,7 +75,7 @@ impl Clock {
         }
     }
 
-    fn at(self, instant: Timestamp) -> DateTime {
+    fn at(self, instant: Timestamp) -> (Date, i64) {
         self.zone.with(|zone| civil(zone, instant))
     }
 
@@ -97,12 +97,11 @@ impl Clock {
     pub fn tomorrow_at(self, hour: i8) -> Timestamp {
         let now = self.instant();
         self.zone.with_untracked(|zone| {
-            let there = civil(zone, now);
-            let wanted = there.date().tomorrow().unwrap_or(there.date()).at(hour, 0, 0, 0);
+            let (today, _) = civil(zone, now);
+            let wanted = (today.days() + 1) * DAY_MS + i64::from(hour) * HOUR_MS;
             // The offset of about then: the night in which clocks change is over by the morning.
-            let about = jiff::Timestamp::from_millisecond(now.millis() + DAY_MS).unwrap_or_default();
-            let at = offset(zone, about).to_timestamp(wanted);
-            at.map_or(now, |at| Timestamp::from_millis(at.as_millisecond()))
+            let about = Timestamp::from_millis(now.millis() + DAY_MS);
+            Timestamp::from_millis(wanted - offset(zone, about))
         })
     }
 
@@ -121,13 +120,13 @@ impl Clock {
 
     /// The day something happened on.
     pub fn day(self, instant: Timestamp) -> Date {
-        self.at(instant).date()
+        self.at(instant).0
     }
 
     /// "09:42"
     pub fn time(self, instant: Timestamp) -> String {
-        let at = self.at(instant);
-        format!("{:02}:{:02}", at.hour(), at.minute())
+        let (_, since_midnight) = self.at(instant);
+        format!("{:02}:{:02}", since_midnight / HOUR_MS, since_midnight % HOUR_MS / MINUTE_MS)
     }
 
     /// As the list shows it: the time today, the weekday this week, else the date.
@@ -162,17 +161,17 @@ impl Clock {
     }
 
     fn date(self, day: Date, today: Date) -> String {
-        let (words, month, number) = (self.words, self.month(day), day.day());
-        if day.year() == today.year() {
+        let (words, month, number) = (self.words, self.month(day), day.day);
+        if day.year == today.year {
             say!(words, date_day_month, day = number, month = month)
         } else {
-            say!(words, date_day_month_year, day = number, month = month, year = day.year())
+            say!(words, date_day_month_year, day = number, month = month, year = day.year)
         }
     }
 
     fn weekday(self, day: Date) -> &'static str {
         let words = self.words;
-        match day.weekday().to_monday_one_offset() {
+        match day.weekday() {
             1 => say!(words, weekday_1),
             2 => say!(words, weekday_2),
             3 => say!(words, weekday_3),
@@ -185,7 +184,7 @@ impl Clock {
 
     fn month(self, day: Date) -> &'static str {
         let words = self.words;
-        match day.month() {
+        match day.month {
             1 => say!(words, month_1),
             2 => say!(words, month_2),
             3 => say!(words, month_3),
@@ -203,40 +202,41 @@ impl Clock {
 }
 
 /// Whole days from `day` to `today`; negative for a day to come (another device's clock may run ahead).
-fn days_between(day: Date, today: Date) -> i32 {
-    today.since(day).map_or(i32::MAX, |span| span.get_days())
+const fn days_between(day: Date, today: Date) -> i64 {
+    today.days() - day.days()
 }
 
-/// What a wall clock in the zone showed.
-fn civil(zone: &Zone, instant: Timestamp) -> DateTime {
-    let at = jiff::Timestamp::from_millisecond(instant.millis()).unwrap_or_default();
-    offset(zone, at).to_datetime(at)
+/// What calendar and clock in the zone showed; the clock in milliseconds since midnight.
+fn civil(zone: &Zone, instant: Timestamp) -> (Date, i64) {
+    let there = instant.millis() + offset(zone, instant);
+    (Date::from_days(there.div_euclid(DAY_MS)), there.rem_euclid(DAY_MS))
 }
 
+/// How far the zone was ahead of UTC, in milliseconds.
 #[cfg(feature = "ssr")]
-fn offset(zone: &Zone, at: jiff::Timestamp) -> Offset {
-    match zone {
-        Zone::Named(name) => jiff::tz::TimeZone::get(name).map_or(Offset::UTC, |zone| zone.to_offset(at)),
-        Zone::Local => Offset::UTC,
-    }
+fn offset(zone: &Zone, at: Timestamp) -> i64 {
+    let Zone::Named(name) = zone else { return 0 };
+    let known = jiff::tz::TimeZone::get(name).ok().zip(jiff::Timestamp::from_millisecond(at.millis()).ok());
+    known.map_or(0, |(zone, at)| i64::from(zone.to_offset(at).seconds()) * 1_000)
 }
 
 #[cfg(not(feature = "ssr"))]
-fn offset(zone: &Zone, at: jiff::Timestamp) -> Offset {
-    let seconds = match zone {
+fn offset(zone: &Zone, at: Timestamp) -> i64 {
+    match zone {
         Zone::Named(name) if name == "UTC" => 0,
-        Zone::Named(name) => browser::offset_in(name, at),
+        Zone::Named(name) => browser::offset_in(name, at).unwrap_or(0),
         Zone::Local => browser::offset_here(at),
-    };
-    Offset::from_seconds(seconds).unwrap_or(Offset::UTC)
+    }
 }
 
 #[cfg(not(feature = "ssr"))]
 mod browser {
     //! What the browser knows about zones.
 
+    use super::DAY_MS;
     use js_sys::{Array, Date, Intl::DateTimeFormat, Object, Reflect};
     use leptos::wasm_bindgen::{JsCast, JsValue};
+    use protocol::Timestamp;
 
     /// Seconds in a year, for a cookie that outlives the session.
     const YEAR_S: u32 = 31_536_000;
@@ -261,19 +261,18 @@ mod browser {
         }
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        reason = "minutes of an offset, milliseconds of a date"
-    )]
-    pub(super) fn offset_here(at: jiff::Timestamp) -> i32 {
-        let date = Date::new(&JsValue::from_f64(at.as_millisecond() as f64));
-        -(date.get_timezone_offset() * 60.0) as i32
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds of an offset")]
+    pub(super) fn offset_here(at: Timestamp) -> i64 {
+        (date(at).get_timezone_offset() * -60_000.0) as i64
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a date")]
+    fn date(at: Timestamp) -> Date {
+        Date::new(&JsValue::from_f64(at.millis() as f64))
     }
 
     /// The offset of a named zone: what its clock shows, read as UTC, less the instant.
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a date")]
-    pub(super) fn offset_in(zone: &str, at: jiff::Timestamp) -> i32 {
+    pub(super) fn offset_in(zone: &str, at: Timestamp) -> Option<i64> {
         let options = Object::new();
         for (key, value) in [
             ("timeZone", zone),
@@ -289,32 +288,21 @@ mod browser {
             let _ = Reflect::set(&options, &JsValue::from_str(key), &JsValue::from_str(value));
         }
         let format = DateTimeFormat::new(&Array::of1(&JsValue::from_str("en-US-u-ca-gregory")), &options);
-        let date = Date::new(&JsValue::from_f64(at.as_millisecond() as f64));
-        let shown = format.format().call1(&JsValue::UNDEFINED, &date).ok().and_then(|text| text.as_string());
-        shown.and_then(|text| read(&text, at)).unwrap_or(0)
+        let shown = format.format().call1(&JsValue::UNDEFINED, &date(at)).ok()?.as_string()?;
+        Some(read(&shown)? - at.millis().div_euclid(1_000) * 1_000)
     }
 
-    /// Reads "11/21/2026, 09:42:05".
-    fn read(text: &str, at: jiff::Timestamp) -> Option<i32> {
-        let numbers: Vec<i16> = text
+    /// Reads "11/21/2026, 09:42:05" as if it were UTC.
+    fn read(text: &str) -> Option<i64> {
+        let numbers: Vec<i32> = text
             .split(|c: char| !c.is_ascii_digit())
             .filter(|part| !part.is_empty())
             .map_while(|part| part.parse().ok())
             .collect();
         let [month, day, year, hour, minute, second] = numbers[..] else { return None };
-        let small = |n: i16| i8::try_from(n).ok();
-        let shown = jiff::civil::DateTime::new(
-            year,
-            small(month)?,
-            small(day)?,
-            small(hour)?,
-            small(minute)?,
-            small(second)?,
-            0,
-        )
-        .ok()?;
-        let as_utc = jiff::tz::Offset::UTC.to_timestamp(shown).ok()?;
-        i32::try_from(as_utc.as_second() - at.as_second()).ok()
+        let day = protocol::time::Date { year, month: month.try_into().ok()?, day: day.try_into().ok()? };
+        let seconds = i64::from((hour * 60 + minute) * 60 + second);
+        Some(day.days() * DAY_MS + seconds * 1_000)
     }
 }
 

@@ -263,8 +263,6 @@ pub async fn start_group(
 /// Joins a group that everybody can join.
 #[server(prefix = "/fn", endpoint = "enter", input = PostUrl)]
 pub async fn enter(conversation: ConversationId) -> Result<(), ServerFnError> {
-    #[cfg(feature = "ssr")]
-    use crate::api::groups::coming::Coming as _;
     let joined = async {
         let (who, chat) = asking().await?;
         chat.join(who, conversation).await
@@ -335,8 +333,6 @@ pub async fn access(
     #[server(default)] public: bool,
     #[server(default)] history: History,
 ) -> Result<(), ServerFnError> {
-    #[cfg(feature = "ssr")]
-    use crate::api::groups::coming::Coming as _;
     let patch = protocol::rest::PatchConversation {
         public: Some(public),
         history: Some(history),

@@ -6,7 +6,8 @@ use crate::{
     Body, Change, Code, Conversation, ConversationId, Emoji, Epoch, Kind, Message, MessageId, Nonce,
     Presence, SessionId, Settings, Timestamp, User, UserId,
 };
-use serde::{Deserialize, Serialize};
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Version of the contract a client names in `hello`.
 pub const PROTOCOL: u32 = 1;
@@ -123,150 +124,209 @@ pub enum ClientFrame {
     },
 }
 
-/// From the server to a client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum ServerFrame {
-    /// Answer to `hello`.
-    Welcome {
-        /// Who is signed in.
-        user: User,
-        /// On which session.
-        session: SessionId,
-        /// Incarnation of the database; with another one than the client's, everything it has is void.
-        epoch: Epoch,
-        /// Milliseconds between pings.
-        heartbeat_ms: u32,
-        /// Every limit.
-        limits: Limits,
-        /// The server's clock.
-        server_time: Timestamp,
-    },
-    /// Conversations that differ from the client's cursors, or are new to it. Also sent while live, when the
-    /// client becomes a member of one.
-    Heads {
-        /// Whole objects; each replaces what the client has.
-        conversations: Vec<Conversation>,
-    },
-    /// No longer yours: drop it.
-    Gone {
-        /// Which one.
-        conversation: ConversationId,
-    },
-    /// All of `hello` is answered.
-    Live {},
-    /// Queued ingest only: the message is safe in the queue, not yet stored.
-    Accepted {
-        /// Of the `send`.
-        nonce: Nonce,
-    },
-    /// The request is stored for good.
-    Ack {
-        /// Of the request.
-        nonce: Nonce,
-        /// The message as it is now.
-        message: Message,
-        /// Whether it was stored by an earlier request with the same nonce.
-        duplicate: bool,
-    },
-    /// The request was refused and stored nothing.
-    Refused(Refusal),
-    /// A change happened.
-    Event {
-        /// Where.
-        conversation: ConversationId,
-        /// What sort of conversation that is.
-        kind: Kind,
-        /// What.
-        change: Change,
-    },
-    /// Answer to `sync`: the changes after `from` up to `to`.
-    Changes {
-        /// Of which conversation.
-        conversation: ConversationId,
-        /// The `after` of the request.
-        from: u64,
-        /// The client has everything up to this `rev` once it applied them.
-        to: u64,
-        /// In order of `rev`.
-        changes: Vec<Change>,
-        /// Whether there is more after `to`.
-        more: bool,
-    },
-    /// The client's position cannot be continued from: drop the conversation's messages and load it anew.
-    Reset {
-        /// Which one.
-        conversation: ConversationId,
-        /// Why, for people.
-        reason: String,
-    },
-    /// Somebody's read mark moved.
-    Read {
-        /// Where.
-        conversation: ConversationId,
-        /// Whose.
-        user: UserId,
-        /// To which message.
-        seq: u64,
-        /// To the reader's own devices: what is still unread.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        unread: Option<u64>,
-        /// To the reader's own devices: how many of those name me.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        mentions: Option<u64>,
-    },
-    /// What only I see of a conversation, changed on another of my devices.
-    Settings {
-        /// Which conversation.
-        conversation: ConversationId,
-        /// All of it.
-        settings: Settings,
-        /// What is unread now.
-        unread: u64,
-        /// How many of those name me.
-        mentions: u64,
-    },
-    /// Somebody is writing. Good for [`TYPING_MS`](crate::limits::TYPING_MS), then forget it.
-    Typing {
-        /// Where.
-        conversation: ConversationId,
-        /// Who.
-        user: UserId,
-    },
-    /// Somebody I share a conversation with came, left or stepped away.
-    Presence {
-        /// Who.
-        user: UserId,
-        /// How they are now.
-        state: Presence,
-        /// When they were last connected, where they left.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        last_seen: Option<Timestamp>,
-    },
-    /// Who is connected of those I share a conversation with, after `live`; everybody else is not.
-    Present {
-        /// A device is connected, somebody is at it.
-        online: Vec<UserId>,
-        /// A device is connected, nobody is at it.
-        away: Vec<UserId>,
-    },
-    /// Answer to `ping`.
-    Pong {
-        /// Of the `ping`.
-        n: u64,
-        /// Conversations whose head moved since the last pong, with their head `rev`: a silent gap shows here.
-        heads: Vec<(ConversationId, u64)>,
-    },
-    /// The server is about to close the socket.
-    Bye {
-        /// Why, for people.
-        reason: String,
-        /// Wait this long before connecting again.
-        retry_after_ms: u64,
-    },
-    /// A type this program does not know: ignore it.
-    #[serde(other)]
-    Unsupported,
+/// Declares [`ServerFrame`] and its second way of being read.
+macro_rules! server_frame {
+    (
+        $(#[$about:meta])*
+        pub enum ServerFrame {
+            $(
+                $(#[$doc:meta])*
+                $name:ident { $($(#[$of_field:meta])* $field:ident: $type:ty,)* },
+            )*
+        }
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "type", rename_all = "snake_case")]
+        pub enum ServerFrame {
+            $(
+                $(#[$doc])*
+                $name { $($(#[$of_field])* $field: $type,)* },
+            )*
+            /// The request was refused and stored nothing.
+            Refused(Refusal),
+            /// A type this program does not know: ignore it.
+            #[serde(other)]
+            Unsupported,
+        }
+
+        /// The types, as words.
+        #[derive(Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Tag {
+            $($name,)*
+            Refused,
+            #[serde(other)]
+            Unsupported,
+        }
+
+        impl ServerFrame {
+            /// Reads the frame of a type that is known already from the whole object. The result is that of
+            /// `Deserialize`, which however keeps the object in memory to look for its type first: twice the code, and
+            /// the page is weighed.
+            ///
+            /// # Errors
+            ///
+            /// A field is missing, or is not what it must be.
+            pub fn read<'de, D: Deserializer<'de>>(kind: &str, object: D) -> Result<Self, D::Error> {
+                match Tag::deserialize(kind.into_deserializer())? {
+                    $(
+                        Tag::$name => {
+                            #[derive(Deserialize)]
+                            struct Fields {
+                                $($(#[$of_field])* $field: $type,)*
+                            }
+                            let Fields { $($field),* } = Fields::deserialize(object)?;
+                            Ok(Self::$name { $($field),* })
+                        }
+                    )*
+                    Tag::Refused => Refusal::deserialize(object).map(Self::Refused),
+                    Tag::Unsupported => Ok(Self::Unsupported),
+                }
+            }
+        }
+    };
+}
+
+server_frame! {
+    /// From the server to a client.
+    pub enum ServerFrame {
+        /// Answer to `hello`.
+        Welcome {
+            /// Who is signed in.
+            user: User,
+            /// On which session.
+            session: SessionId,
+            /// Incarnation of the database; with another one than the client's, everything it has is void.
+            epoch: Epoch,
+            /// Milliseconds between pings.
+            heartbeat_ms: u32,
+            /// Every limit.
+            limits: Limits,
+            /// The server's clock.
+            server_time: Timestamp,
+        },
+        /// Conversations that differ from the client's cursors, or are new to it. Also sent while live, when the
+        /// client becomes a member of one.
+        Heads {
+            /// Whole objects; each replaces what the client has.
+            conversations: Vec<Conversation>,
+        },
+        /// No longer yours: drop it.
+        Gone {
+            /// Which one.
+            conversation: ConversationId,
+        },
+        /// All of `hello` is answered.
+        Live {},
+        /// Queued ingest only: the message is safe in the queue, not yet stored.
+        Accepted {
+            /// Of the `send`.
+            nonce: Nonce,
+        },
+        /// The request is stored for good.
+        Ack {
+            /// Of the request.
+            nonce: Nonce,
+            /// The message as it is now.
+            message: Message,
+            /// Whether it was stored by an earlier request with the same nonce.
+            duplicate: bool,
+        },
+        /// A change happened.
+        Event {
+            /// Where.
+            conversation: ConversationId,
+            /// What sort of conversation that is.
+            kind: Kind,
+            /// What.
+            change: Change,
+        },
+        /// Answer to `sync`: the changes after `from` up to `to`.
+        Changes {
+            /// Of which conversation.
+            conversation: ConversationId,
+            /// The `after` of the request.
+            from: u64,
+            /// The client has everything up to this `rev` once it applied them.
+            to: u64,
+            /// In order of `rev`.
+            changes: Vec<Change>,
+            /// Whether there is more after `to`.
+            more: bool,
+        },
+        /// The client's position cannot be continued from: drop the conversation's messages and load it anew.
+        Reset {
+            /// Which one.
+            conversation: ConversationId,
+            /// Why, for people.
+            reason: String,
+        },
+        /// Somebody's read mark moved.
+        Read {
+            /// Where.
+            conversation: ConversationId,
+            /// Whose.
+            user: UserId,
+            /// To which message.
+            seq: u64,
+            /// To the reader's own devices: what is still unread.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            unread: Option<u64>,
+            /// To the reader's own devices: how many of those name me.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            mentions: Option<u64>,
+        },
+        /// What only I see of a conversation, changed on another of my devices.
+        Settings {
+            /// Which conversation.
+            conversation: ConversationId,
+            /// All of it.
+            settings: Settings,
+            /// What is unread now.
+            unread: u64,
+            /// How many of those name me.
+            mentions: u64,
+        },
+        /// Somebody is writing. Good for [`TYPING_MS`](crate::limits::TYPING_MS), then forget it.
+        Typing {
+            /// Where.
+            conversation: ConversationId,
+            /// Who.
+            user: UserId,
+        },
+        /// Somebody I share a conversation with came, left or stepped away.
+        Presence {
+            /// Who.
+            user: UserId,
+            /// How they are now.
+            state: Presence,
+            /// When they were last connected, where they left.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            last_seen: Option<Timestamp>,
+        },
+        /// Who is connected of those I share a conversation with, after `live`; everybody else is not.
+        Present {
+            /// A device is connected, somebody is at it.
+            online: Vec<UserId>,
+            /// A device is connected, nobody is at it.
+            away: Vec<UserId>,
+        },
+        /// Answer to `ping`.
+        Pong {
+            /// Of the `ping`.
+            n: u64,
+            /// Conversations whose head moved since the last pong, with their head `rev`: a silent gap shows here.
+            heads: Vec<(ConversationId, u64)>,
+        },
+        /// The server is about to close the socket.
+        Bye {
+            /// Why, for people.
+            reason: String,
+            /// Wait this long before connecting again.
+            retry_after_ms: u64,
+        },
+    }
 }
 
 /// Why a request was refused. Nothing of it was stored.

@@ -59,7 +59,7 @@ pub struct Reaction {
 
 /// What a message carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", try_from = "BodyFields")]
 pub enum Body {
     /// Words.
     Text {
@@ -69,7 +69,6 @@ pub enum Body {
     /// The sender took it back; its words are gone everywhere.
     Recalled,
     /// A kind this program does not know. A newer server may send one; a server refuses it.
-    #[serde(other)]
     Unsupported,
 }
 
@@ -79,6 +78,28 @@ impl Body {
         match self {
             Self::Text { text } => Some(text.as_str()),
             Self::Recalled | Self::Unsupported => None,
+        }
+    }
+}
+
+/// Every field that any kind of body has, read at once for the reason given in [`change`](crate::change).
+#[derive(Deserialize)]
+struct BodyFields {
+    kind: String,
+    text: Option<String>,
+}
+
+impl TryFrom<BodyFields> for Body {
+    type Error = String;
+
+    fn try_from(fields: BodyFields) -> Result<Self, String> {
+        match (fields.kind.as_str(), fields.text) {
+            ("text", Some(text)) => {
+                text.try_into().map(|text| Self::Text { text }).map_err(|error: TextError| error.to_string())
+            }
+            ("text", None) => Err("missing field `text`".to_owned()),
+            ("recalled", _) => Ok(Self::Recalled),
+            _ => Ok(Self::Unsupported),
         }
     }
 }

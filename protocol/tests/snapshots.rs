@@ -40,6 +40,28 @@ fn reads_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
     assert_eq!(&serde_json::from_str::<T>(&text).expect("unknown fields are ignored"), value);
 }
 
+/// Both ways of reading a frame of the server give the same.
+macro_rules! pin_frame {
+    ($name:literal, $value:expr) => {{
+        let frame = $value;
+        insta::assert_json_snapshot!($name, &frame);
+        reads_back_both_ways(&frame);
+    }};
+}
+
+fn reads_back_both_ways(frame: &ServerFrame) {
+    reads_back(frame);
+    let mut json = serde_json::to_value(frame).expect("wire values serialise");
+    json["of_a_later_version"] = json!({"ignored": [1, 2, 3]});
+    assert_eq!(&read(&json).expect("what is written is read"), frame);
+}
+
+/// Reads a frame as the page does.
+fn read(json: &serde_json::Value) -> Result<ServerFrame, serde_json::Error> {
+    let kind = json["type"].as_str().expect("a frame has a type");
+    ServerFrame::read(kind, &mut serde_json::Deserializer::from_str(&json.to_string()))
+}
+
 fn ada() -> UserId {
     UserId::from_uuid(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_00a1))
 }
@@ -289,7 +311,7 @@ fn client_requests() {
 
 #[test]
 fn server_answers_to_hello() {
-    pin!(
+    pin_frame!(
         "server_welcome",
         ServerFrame::Welcome {
             user: user(),
@@ -300,16 +322,16 @@ fn server_answers_to_hello() {
             server_time: at(0),
         }
     );
-    pin!("server_heads", ServerFrame::Heads { conversations: vec![conversation()] });
-    pin!("server_gone", ServerFrame::Gone { conversation: group() });
-    pin!("server_live", ServerFrame::Live {});
+    pin_frame!("server_heads", ServerFrame::Heads { conversations: vec![conversation()] });
+    pin_frame!("server_gone", ServerFrame::Gone { conversation: group() });
+    pin_frame!("server_live", ServerFrame::Live {});
 }
 
 #[test]
 fn server_answers_to_requests() {
-    pin!("server_accepted", ServerFrame::Accepted { nonce: nonce() });
-    pin!("server_ack", ServerFrame::Ack { nonce: nonce(), message: full_message(), duplicate: false });
-    pin!(
+    pin_frame!("server_accepted", ServerFrame::Accepted { nonce: nonce() });
+    pin_frame!("server_ack", ServerFrame::Ack { nonce: nonce(), message: full_message(), duplicate: false });
+    pin_frame!(
         "server_refused_send",
         ServerFrame::Refused(Refusal {
             nonce: Some("0199-nonce".into()),
@@ -320,7 +342,7 @@ fn server_answers_to_requests() {
             retry_after_ms: Some(1500),
         })
     );
-    pin!(
+    pin_frame!(
         "server_refused_unknown_type",
         ServerFrame::Refused(Refusal {
             nonce: None,
@@ -331,15 +353,15 @@ fn server_answers_to_requests() {
             retry_after_ms: None,
         })
     );
-    pin!(
+    pin_frame!(
         "server_changes",
         ServerFrame::Changes { conversation: group(), from: 22, to: 33, changes: changes(), more: true }
     );
-    pin!(
+    pin_frame!(
         "server_reset",
         ServerFrame::Reset { conversation: group(), reason: "further behind than 1000 changes".into() }
     );
-    pin!("server_pong", ServerFrame::Pong { n: 3, heads: vec![(group(), 23)] });
+    pin_frame!("server_pong", ServerFrame::Pong { n: 3, heads: vec![(group(), 23)] });
 }
 
 #[test]
@@ -347,30 +369,30 @@ fn server_news() {
     for (kind, name) in [(Kind::Group, "server_event_group"), (Kind::Direct, "server_event_direct")] {
         let event = ServerFrame::Event { conversation: group(), kind, change: changes().remove(0) };
         insta::assert_json_snapshot!(name, &event);
-        reads_back(&event);
+        reads_back_both_ways(&event);
     }
     for change in changes() {
-        reads_back(&ServerFrame::Event { conversation: group(), kind: Kind::Group, change });
+        reads_back_both_ways(&ServerFrame::Event { conversation: group(), kind: Kind::Group, change });
     }
-    pin!(
+    pin_frame!(
         "server_read_of_another",
         ServerFrame::Read { conversation: group(), user: ben(), seq: 17, unread: None, mentions: None }
     );
-    pin!(
+    pin_frame!(
         "server_read_of_my_own",
         ServerFrame::Read { conversation: group(), user: ada(), seq: 17, unread: Some(1), mentions: Some(0) }
     );
-    pin!(
+    pin_frame!(
         "server_settings",
         ServerFrame::Settings { conversation: group(), settings: settings(), unread: 5, mentions: 1 }
     );
-    pin!("server_typing", ServerFrame::Typing { conversation: group(), user: ben() });
-    pin!(
+    pin_frame!("server_typing", ServerFrame::Typing { conversation: group(), user: ben() });
+    pin_frame!(
         "server_presence",
         ServerFrame::Presence { user: ben(), state: Presence::Offline, last_seen: Some(at(60)) }
     );
-    pin!("server_present", ServerFrame::Present { online: vec![ada()], away: vec![ben()] });
-    pin!("server_bye", ServerFrame::Bye { reason: "restarting".into(), retry_after_ms: 700 });
+    pin_frame!("server_present", ServerFrame::Present { online: vec![ada()], away: vec![ben()] });
+    pin_frame!("server_bye", ServerFrame::Bye { reason: "restarting".into(), retry_after_ms: 700 });
 }
 
 #[test]
@@ -597,6 +619,7 @@ fn close_codes_keep_their_numbers() {
 fn a_client_ignores_a_frame_it_does_not_know() {
     for frame in [json!({"type": "dance"}), json!({"type": "call", "conversation": 7, "signal": {"sdp": []}})]
     {
+        assert_eq!(read(&frame).unwrap(), ServerFrame::Unsupported);
         assert_eq!(serde_json::from_value::<ServerFrame>(frame).unwrap(), ServerFrame::Unsupported);
     }
 }
@@ -616,6 +639,19 @@ fn a_change_of_an_unknown_kind_keeps_its_number() {
         serde_json::from_value::<ServerFrame>(event).unwrap(),
         ServerFrame::Event { conversation: group(), kind: Kind::Group, change }
     );
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let event = json!({"type": "event", "conversation": group(), "kind": "group",
+        "change": {"rev": 24, "type": "joined", "user": ada()}});
+    for error in [read(&event), serde_json::from_value(event)].map(Result::unwrap_err) {
+        assert!(error.to_string().contains("missing field `by`"), "{error}");
+    }
+    let error = read(&json!({"type": "gone"})).unwrap_err();
+    assert!(error.to_string().contains("missing field `conversation`"), "{error}");
+    let error = serde_json::from_value::<Body>(json!({"kind": "text"})).unwrap_err();
+    assert!(error.to_string().contains("missing field `text`"), "{error}");
 }
 
 #[test]

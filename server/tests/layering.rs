@@ -112,7 +112,7 @@ fn the_page_reaches_the_server_side_only_when_rendered_there() {
 
 #[test]
 fn the_vocabulary_does_nothing_by_itself() {
-    let allowed = BTreeSet::from(["jiff", "serde", "uuid"].map(str::to_owned));
+    let allowed = BTreeSet::from(["serde", "uuid"].map(str::to_owned));
     assert_eq!(dependencies(&manifest("protocol"), "dependencies"), allowed);
 }
 

@@ -1,53 +1,11 @@
 //! Groups: who may do what in them, who finds and joins them.
 
-use super::ApiError;
 #[cfg(feature = "ssr")]
 use super::asking::asking;
+use super::{ApiError, Json};
 use leptos::prelude::*;
-use leptos::server_fn::codec::Json;
 use protocol::rest::{Groups, PatchConversation, Receipts};
 use protocol::{Conversation, ConversationId, History, Member, MessageId, Nonce, Role, UserId};
-
-#[cfg(feature = "ssr")]
-#[doc(hidden)]
-pub mod coming {
-    //! Stands in for methods that `Chat` is about to have; theirs come first as soon as they are there.
-
-    use chat::{Chat, Error, Identity};
-    use protocol::rest::{Groups, PatchConversation};
-    use protocol::{Conversation, ConversationId, Member, Role, UserId};
-
-    #[expect(async_fn_in_trait, reason = "a stand-in within this crate")]
-    #[expect(missing_docs, reason = "a stand-in")]
-    pub trait Coming {
-        async fn patch(
-            &self,
-            _: Identity,
-            _: ConversationId,
-            _: PatchConversation,
-        ) -> Result<Conversation, Error> {
-            Err(Error::NotFound)
-        }
-        async fn set_role(
-            &self,
-            _: Identity,
-            _: ConversationId,
-            _: UserId,
-            _: Role,
-        ) -> Result<Member, Error> {
-            Err(Error::NotFound)
-        }
-        async fn groups(&self, _: Identity, _: &str) -> Result<Groups, Error> {
-            Err(Error::NotFound)
-        }
-        async fn join(&self, _: Identity, _: ConversationId) -> Result<(Conversation, bool), Error> {
-            Err(Error::NotFound)
-        }
-    }
-    impl Coming for Chat {}
-}
-#[cfg(feature = "ssr")]
-use coming::Coming as _;
 
 /// Founds a group.
 #[server(prefix = "/fn", endpoint = "create-group", input = Json, output = Json)]

@@ -8,14 +8,12 @@ use serde::{Deserialize, Serialize};
 
 /// A request with a nonce.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "act", rename_all = "snake_case")]
 pub enum Act {
     /// A new message.
     Send {
         /// What it says.
         text: Text,
         /// The message it answers.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         reply_to: Option<MessageId>,
     },
     /// Other words for one of my messages.

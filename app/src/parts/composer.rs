@@ -65,9 +65,7 @@ pub fn Composer(
                 field.set_value(&told);
             } else {
                 field.set_value(&kept);
-                if kept.chars().count() <= TEXT_CHARS {
-                    live.set_draft(id, kept);
-                }
+                live.set_draft(id, kept);
             }
         }
         length.set(field.value().chars().count());
@@ -108,10 +106,7 @@ pub fn Composer(
     });
     let keep = move |text: &str| {
         draft.write(text);
-        // One too long for a message is kept here only.
-        if text.chars().count() <= TEXT_CHARS {
-            live.set_draft(id, text.to_owned());
-        }
+        live.set_draft(id, text.to_owned());
     };
     let send = move || {
         let Some(field) = field.get_untracked() else { return };
@@ -131,13 +126,16 @@ pub fn Composer(
             Mode::Reply(message) => Some(message),
             Mode::New => None,
         };
+        // First, so that who has the message has no draft of it any more.
+        keep("");
+        live.flush_draft(id);
         // Where too many wait to be sent already, it stays in the field.
         if !live.send(id, text, reply_to) {
+            keep(&field.value());
             return;
         }
         actions.mode.set(Mode::New);
         fill("");
-        keep("");
         touched.set_value(false);
         // The button took the focus; the next message is written in the field.
         let _ = field.focus();

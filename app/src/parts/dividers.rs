@@ -2,8 +2,8 @@
 
 use crate::clock::Clock;
 use crate::words::{say, use_words};
-use jiff::civil::Date;
 use leptos::prelude::*;
+use protocol::time::Date;
 
 /// A day, which stays in sight while its messages are read.
 #[component]

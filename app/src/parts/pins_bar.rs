@@ -1,6 +1,7 @@
 //! The newest pinned message, above the messages.
 
 use crate::api;
+use crate::boot::Boot;
 use crate::live::Live;
 use crate::parts::conversation_row::one_line;
 use crate::parts::icon::{Icon, Picture};
@@ -9,6 +10,7 @@ use crate::words::{say, use_words};
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use std::sync::Arc;
 
 /// The bar; nothing where nothing is pinned.
 #[component]
@@ -17,8 +19,17 @@ pub fn PinsBar() -> impl IntoView {
     let id = actions.id;
     let changed = live.pins_changed(id);
     let asked = StoredValue::new(0u64);
+    // What the page carried is right until something changed.
+    let carried = expect_context::<Arc<Boot>>().viewer.as_ref().and_then(|viewer| {
+        let open = viewer.open.as_ref().filter(|open| open.conversation == id)?;
+        open.pins.clone().filter(|_| changed.get_untracked() == 0)
+    });
+    let fetched = carried.is_none();
+    actions.pins.set(carried.unwrap_or_default());
     Effect::new(move |_| {
-        changed.track();
+        if changed.get() == 0 && !fetched {
+            return;
+        }
         let Some(number) = asked.try_update_value(|asked| {
             *asked += 1;
             *asked

@@ -35,6 +35,8 @@ struct Seen {
     offset: f64,
     /// Whether the bottom was in view, and was the conversation's.
     stuck: bool,
+    /// Height of what is scrolled, and of the view.
+    size: (i32, i32),
     /// Where to go when the rows are there.
     place: Option<Place>,
 }
@@ -172,7 +174,9 @@ impl Scroll {
                 return target.map(|target| (target, None));
             }
             if seen.stuck {
-                return Some((0.0, None));
+                // What comes and goes without taking room moves nothing, and must not end a scroll that just began.
+                let resized = seen.size != (log.scroll_height(), log.client_height());
+                return resized.then_some((0.0, None));
             }
             let (element, was) = self
                 .anchors
@@ -209,6 +213,7 @@ impl Scroll {
         self.seen.try_update_value(|seen| {
             seen.offset = offset;
             seen.stuck = stuck;
+            seen.size = (log.scroll_height(), log.client_height());
         });
         if let Some(kept) = self.anchors.try_get_value().flatten() {
             kept.set_value(anchors(log, drift));

@@ -15,8 +15,8 @@ use crate::parts::scroll::{Place, Scroll};
 use crate::parts::timeline_line::TimelineLine;
 use crate::timeline::{Row, RowKey, TimelineState, Window};
 use crate::words::{self, say, use_words};
-use jiff::civil::Date;
 use leptos::prelude::*;
+use protocol::time::Date;
 use protocol::{ConversationId, Kind};
 use std::collections::HashMap;
 

@@ -11,6 +11,8 @@ use gloo_net::websocket::{Message, State, WebSocketError, futures::WebSocket};
 use leptos::prelude::{location, window};
 use protocol::frame::close;
 use protocol::{ClientFrame, Code, ServerFrame, limits};
+use serde::Deserialize;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Longest time from opening a socket to `welcome`.
@@ -189,7 +191,7 @@ impl Connection {
 
     /// Hands a frame on, after looking at what concerns the connection itself.
     fn frame(&mut self, live: Live, text: &str) -> Option<End> {
-        let frame = match serde_json::from_str::<ServerFrame>(text) {
+        let frame = match decode(text) {
             Ok(frame) => frame,
             Err(error) => {
                 leptos::logging::warn!("a frame was not understood: {error}");
@@ -242,6 +244,17 @@ async fn put(socket: &mut WebSocket, text: String) -> Option<End> {
     } else {
         Some(End::Again(Duration::ZERO))
     }
+}
+
+/// Reads the type first, then the frame.
+fn decode(text: &str) -> Result<ServerFrame, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Tag<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: Cow<'a, str>,
+    }
+    let Tag { kind } = serde_json::from_str(text)?;
+    ServerFrame::read(&kind, &mut serde_json::Deserializer::from_str(text))
 }
 
 fn encode(frame: &ClientFrame) -> String {

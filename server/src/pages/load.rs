@@ -2,7 +2,6 @@
 
 use super::{Place, accepted_locale};
 use crate::session::cookie;
-use app::api::groups::coming::Coming as _;
 use app::boot::{Boot, Open, Viewer};
 use axum::http::{HeaderMap, StatusCode};
 use chat::{Chat, Error, Identity, Registration, Span};
@@ -12,6 +11,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Languages of the interface.
 const LOCALES: [&str; 2] = ["en", "zh-CN"];
+/// Most pinned messages a page carries; it fetches more than that itself.
+const PINS: usize = 10;
 /// Characters of a time zone's name.
 const TIME_ZONE_CHARS: usize = 64;
 
@@ -33,7 +34,11 @@ pub(super) async fn load(
         };
         if let Some((conversation, span)) = wanted {
             match chat.history(who, conversation, span, limits::PAGE_DEFAULT).await {
-                Ok(page) => world.open = Some(Open { conversation, page }),
+                Ok(page) => {
+                    let pins = chat.pins(who, conversation).await?.messages;
+                    let pins = Some(pins).filter(|pins| pins.len() <= PINS);
+                    world.open = Some(Open { conversation, page, pins });
+                }
                 // Not mine, or not there: the page says so, in the same words for both.
                 Err(Error::NotFound) => status = StatusCode::NOT_FOUND,
                 Err(error) => return Err(error),
@@ -86,7 +91,11 @@ async fn people(chat: &Chat, who: Identity, world: &Viewer) -> Result<Vec<protoc
         ids.extend(conversation.members.iter().map(|member| member.user));
         ids.extend(conversation.last_message.iter().map(|message| message.sender));
     }
-    for message in world.open.iter().flat_map(|open| &open.page.messages) {
+    let messages = |open| {
+        let Open { page, pins, .. }: &Open = open;
+        page.messages.iter().chain(&page.quoted).chain(pins.iter().flatten())
+    };
+    for message in world.open.iter().flat_map(messages) {
         ids.insert(message.sender);
         ids.extend(&message.mentions);
         ids.extend(message.reactions.iter().flat_map(|reaction| &reaction.users));

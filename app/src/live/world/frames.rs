@@ -150,7 +150,7 @@ impl World {
         } else {
             self.inbox.put(conversation, now);
         }
-        self.show_wish(id);
+        self.show_wish_anew(id);
         self.recount(id);
         self.changed.conversations.insert(id);
     }

@@ -29,6 +29,8 @@ struct Wish {
     step: Step,
     /// Whether another device wanted something else at the same time: the server's object says who was last.
     contested: bool,
+    /// The draft that the server has, as long as it was told of no other.
+    drafted: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,9 +102,26 @@ impl World {
 
     /// Keeps words not sent yet. A text too long to be a message is kept on this device only.
     pub fn set_draft(&mut self, id: ConversationId, text: String, moment: Moment) {
-        let same = self.inbox.get(id).is_none_or(|entry| entry.conversation().settings.draft == text);
-        if !same && fits(&text) {
-            self.wish(id, moment, DRAFT_EVERY, |wish| wish.patch.draft = Some(text));
+        let Some(entry) = self.inbox.get(id) else { return };
+        let before = entry.conversation().settings.draft.clone();
+        if before == text || !fits(&text) {
+            return;
+        }
+        self.wish(id, moment, DRAFT_EVERY, |wish| {
+            if wish.patch.draft.is_none() {
+                wish.drafted = Some(before);
+            }
+            wish.patch.draft = Some(text);
+        });
+        // Words that were sent before the server heard of them as a draft leave nothing to tell.
+        if let Some(wish) = self.personal.wishes.get_mut(&id)
+            && wish.drafted.is_some()
+            && wish.drafted == wish.patch.draft
+        {
+            (wish.drafted, wish.patch.draft) = (None, None);
+            if wish.patch == PatchSettings::default() && wish.kept.is_none() {
+                self.personal.wishes.remove(&id);
+            }
         }
     }
 
@@ -129,8 +148,16 @@ impl World {
         self.flush_personal(moment.now);
     }
 
+    /// The server's object came, whatever draft is in it.
+    pub(super) fn show_wish_anew(&mut self, id: ConversationId) {
+        if let Some(wish) = self.personal.wishes.get_mut(&id) {
+            wish.drafted = None;
+        }
+        self.show_wish(id);
+    }
+
     /// Puts what I want over what the server has.
-    pub(super) fn show_wish(&mut self, id: ConversationId) {
+    fn show_wish(&mut self, id: ConversationId) {
         if let (Some(wish), Some(entry)) = (self.personal.wishes.get(&id), self.inbox.get_mut(id)) {
             let mut settings = entry.conversation().settings.clone();
             wish.show(&mut settings, self.now);
@@ -151,6 +178,7 @@ impl World {
                 continue;
             }
             wish.step = Step::Sent { at: now, pongs: 0 };
+            wish.drafted = None;
             if wish.patch != PatchSettings::default() {
                 let frame = ClientFrame::Settings { conversation: *id, settings: wish.patch.clone() };
                 self.requests.push(Request::Frame(frame));
@@ -194,6 +222,9 @@ impl World {
             let mut mine = settings.clone();
             wish.show(&mut mine, moment.now);
             wish.contested |= mine != settings;
+            if wish.drafted.is_some() {
+                wish.drafted = Some(settings.draft.clone());
+            }
             if matches!(wish.step, Step::Sent { at, .. } if at + TAKEN < moment.now) {
                 self.personal.wishes.remove(&id);
             }

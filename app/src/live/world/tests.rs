@@ -38,7 +38,11 @@ fn tab(server: &Server) -> World {
         epoch: server.epoch,
         conversations: vec![server.object()],
         people: vec![person(2)],
-        open: Some(crate::boot::Open { conversation: server.id, page: server.page(Span::Newest) }),
+        open: Some(crate::boot::Open {
+            conversation: server.id,
+            page: server.page(Span::Newest),
+            pins: None,
+        }),
     })
 }
 

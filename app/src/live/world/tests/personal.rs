@@ -124,6 +124,18 @@ fn drafts_are_here_at_once_and_elsewhere_every_two_seconds() {
 }
 
 #[test]
+fn words_that_were_never_a_draft_elsewhere_leave_nothing_to_tell() {
+    let (mut world, server) = connected();
+    let id = server.id;
+    world.set_draft(id, "hello".to_owned(), at(0));
+    world.set_draft(id, String::new(), at(500));
+    world.flush_draft(id, at(500));
+    assert_eq!(world.conversation(id).unwrap().settings.draft, "");
+    assert_eq!(world.wake_at(), None);
+    assert_eq!(frames(&mut world), []);
+}
+
+#[test]
 fn what_is_kept_as_unread_counts_until_it_is_read() {
     let (mut world, mut server) = connected();
     world.mark_unread(server.id, 7, at(0));
