@@ -7,6 +7,7 @@ mod token;
 
 use crate::clock::now;
 use crate::error::Error;
+use crate::rates::Action;
 use crate::settings::Registration;
 use crate::store::{NewAccount, NewSession};
 use crate::{Chat, Identity, Result};
@@ -177,6 +178,7 @@ impl Chat {
 
     /// Changes what is named of the asker's own account.
     pub async fn update_me(&self, who: Identity, patch: PatchMe) -> Result<Me> {
+        self.inner.rates.check(Action::Settings, who.user)?;
         let name = match patch.display_name {
             Some(name) => Some(check_display_name(&name).map_err(|error| Error::Invalid(vec![error]))?),
             None => None,

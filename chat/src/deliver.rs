@@ -156,6 +156,9 @@ impl Deliver {
         origin: Option<Origin>,
     ) {
         if !self.hub.hears(conversation) {
+            if let Some(origin) = origin {
+                self.acknowledge(&change, &origin);
+            }
             return;
         }
         let rev = change.rev;
@@ -167,21 +170,27 @@ impl Deliver {
             crate::history::for_reader(&mut message, origin.user);
             encode(&ServerFrame::Ack { nonce: origin.nonce.clone(), message, duplicate: false })
         });
-        let asked = origin.map(|origin| origin.socket);
+        let asked = origin.as_ref().map(|origin| origin.socket);
+        let mut answered = false;
         // A new message is newer than every join, so nobody needs the other form.
         let new = matches!(change.kind, ChangeKind::Posted { .. });
         let hidden = if new { Bytes::new() } else { event(Change::new(rev, ChangeKind::Unsupported)) };
         let own = event(change.clone());
-        let others = event(without_nonce(change));
+        let others = event(without_nonce(change.clone()));
         self.hub.fan_out(conversation, |socket: &Socket, floor| {
             if seq <= floor {
                 return (!new).then(|| hidden.clone());
             }
             if Some(socket.id()) == asked && ack.is_some() {
+                answered = true;
                 return ack.clone();
             }
             Some(if socket.who().user == sender { own.clone() } else { others.clone() })
         });
+        // Who asked and has left since still hears that it is stored.
+        if let Some(origin) = origin.filter(|_| !answered) {
+            self.acknowledge(&change, &origin);
+        }
     }
 
     /// The person's sockets hear the conversation from now on and get it whole: subscribed first, read afterwards,

@@ -160,6 +160,6 @@ impl std::error::Error for Error {}
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         tracing::error!(store.error = %error, "the store failed");
-        Self::Unavailable { retry_after: Duration::from_secs(1) }
+        if error.unknown { Self::Internal } else { Self::Unavailable { retry_after: Duration::from_secs(1) } }
     }
 }

@@ -120,6 +120,11 @@ impl Hub {
         let mut rooms = self.rooms.shard(&conversation);
         if socket.enter_room(conversation) {
             rooms.entry(conversation).or_default().sockets.push((socket.clone(), floor));
+        } else if let Some(room) = rooms.get_mut(&conversation) {
+            // Left and joined again between two looks at the membership: what came between stays hidden.
+            for (_, known) in room.sockets.iter_mut().filter(|(other, _)| other.id() == socket.id()) {
+                *known = floor.max(*known);
+            }
         }
     }
 

@@ -178,6 +178,13 @@ impl Persist {
         let (new, replies): (Vec<_>, Vec<_>) = acts.into_iter().unzip();
         let outcomes = match self.stores.messages.act(&new).await {
             Ok(outcomes) => outcomes,
+            Err(error) if !error.unknown => {
+                let error = Error::from(error);
+                for (act, reply) in new.into_iter().zip(replies) {
+                    reply.answer(act.nonce.as_ref(), Err(error.clone()));
+                }
+                return;
+            }
             // Whether it was committed is not known, and a refusal would promise that it was not. Each has a nonce or
             // is the same when done twice: asking again is safe.
             Err(error) => {
@@ -214,7 +221,8 @@ impl Persist {
         planted::ack_early(&self.stores, &batch.posts, &batch.replies).await;
         match self.stores.messages.post(&batch.posts, &batch.marks).await {
             Ok((posted, marked)) => self.tell(batch, posted, marked).await,
-            Err(error) => self.recover(batch, error.into()).await,
+            Err(error) if error.unknown => self.recover(batch, error.into()).await,
+            Err(error) => batch.refuse(&error.into()),
         }
     }
 
@@ -337,6 +345,18 @@ struct Batch {
     marks: Vec<NewMark>,
     waiting: Vec<(Option<SocketId>, Waiting<Marked>)>,
     acts: Vec<(NewAct, Reply)>,
+}
+
+impl Batch {
+    /// Nothing of it was stored.
+    fn refuse(self, error: &Error) {
+        for (post, reply) in self.posts.into_iter().zip(self.replies) {
+            reply.answer(Some(&post.nonce), Err(error.clone()));
+        }
+        for (_, waiting) in self.waiting {
+            let _gone = waiting.send(Err(error.clone()));
+        }
+    }
 }
 
 /// The queue in front of the writer.

@@ -3,7 +3,7 @@
 //!
 //! Contract of every implementation:
 //! - a method that returned `Ok` has committed, durably (a power cut afterwards loses nothing);
-//! - a method that returned `Err` has stored nothing;
+//! - a method that returned `Err` has stored nothing, unless the error says that this is `unknown`;
 //! - `seq` and `rev` are dense, allocated in the transaction that writes what they number;
 //! - membership is checked in the transaction that writes, not before it;
 //! - [`Messages::post`], and the methods of [`Conversations`] that change something, are called by one task
@@ -24,6 +24,8 @@ use std::fmt;
 pub struct StoreError {
     /// What was being done.
     pub(crate) doing: &'static str,
+    /// Whether it may have been stored all the same: what failed was a commit.
+    pub(crate) unknown: bool,
     /// The back end's words, for the log only.
     pub(crate) source: Box<dyn std::error::Error + Send + Sync>,
 }

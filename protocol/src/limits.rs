@@ -53,7 +53,7 @@ pub const EMOJI_BYTES: usize = 64;
 /// Most different emoji under one message; another one is refused.
 pub const REACTIONS: usize = 20;
 /// Most people who choose one emoji under one message; one more is refused.
-pub const REACTORS: usize = 500;
+pub const REACTORS: usize = 100;
 /// Most pinned messages of a conversation; another one is refused.
 pub const PINS: u32 = 100;
 /// Most names of one message that are resolved; the rest are words.

@@ -16,7 +16,7 @@ pub struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
-    /// The names it may mean, longest first: a user name may end in a dot, and so may a sentence.
+    /// The names it may mean, longest first, at most three: a user name may end in a dot, and so may a sentence.
     pub fn candidates(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let full = self.name;
         let mut next = Some(full);
@@ -25,6 +25,7 @@ impl<'a> Named<'a> {
             next = name.strip_suffix(['.', '-', '_']);
             Some(name)
         })
+        .take(3)
         .filter(|name| USERNAME_CHARS.contains(&name.len()))
     }
 }

@@ -25,7 +25,7 @@ use super::{Database, Result, StoreError, Stores};
 use async_trait::async_trait;
 use protocol::Epoch;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,20 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite")
 
 /// A failure with the name of what was being done.
 fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |error| StoreError { doing, source: Box::new(error) }
+    move |error| StoreError { doing, unknown: false, source: Box::new(error) }
+}
+
+/// The same for a commit, which may have come to the disk although it failed.
+fn uncommitted(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |error| StoreError { doing, unknown: true, source: Box::new(error) }
+}
+
+type Checked<'a> = std::pin::Pin<Box<dyn Future<Output = sqlx::Result<bool>> + Send + 'a>>;
+
+/// Whether a connection may be used again. Where a commit failed, SQLite has rolled back by itself, and the driver goes on
+/// believing in a transaction: every later one would be refused. Such a connection is replaced by a new one.
+fn clean(connection: &mut SqliteConnection, _: sqlx::pool::PoolConnectionMetadata) -> Checked<'_> {
+    Box::pin(async move { Ok(!connection.is_in_transaction()) })
 }
 
 /// The back end behind every store trait.
@@ -74,7 +87,11 @@ impl Sqlite {
         let options = if cfg!(test) { options } else { options.disable_statement_logging() };
         let write = SqlitePoolOptions::new()
             .max_connections(1)
+            .before_acquire(clean)
             .acquire_timeout(ACQUIRE)
+            // SQLite ends a transaction by itself where the disk is full. sqlx then rolls back in vain, counts it as open
+            // for ever and begins no other: such a connection gives way to a new one.
+            .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
             // Checkpoints run on a connection of their own: inside a commit they cost tens of milliseconds.
             .connect_with(options.clone().pragma("wal_autocheckpoint", "0"))
             .await
@@ -83,6 +100,7 @@ impl Sqlite {
         let epoch = Self::load_epoch(&write).await?;
         let read = SqlitePoolOptions::new()
             .max_connections(READERS)
+            .before_acquire(clean)
             .acquire_timeout(ACQUIRE)
             .connect_with(options.clone().pragma("query_only", "1"))
             .await

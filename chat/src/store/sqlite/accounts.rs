@@ -1,7 +1,7 @@
 //! Accounts and sessions in SQLite.
 
 use super::rows::{self, user_columns};
-use super::{Sqlite, failed};
+use super::{Sqlite, failed, uncommitted};
 use crate::store::{Accounts, FoundSession, NewAccount, NewSession, Result};
 use async_trait::async_trait;
 use protocol::rest::{Me, Session};
@@ -48,7 +48,7 @@ impl Accounts for Sqlite {
             return Ok(false);
         }
         insert_session(&session).execute(&mut *transaction).await.map_err(failed(doing))?;
-        transaction.commit().await.map_err(failed(doing))?;
+        transaction.commit().await.map_err(uncommitted(doing))?;
         Ok(true)
     }
 

@@ -4,7 +4,7 @@
 use sqlx::{Connection, Row, SqliteConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 use tokio_util::sync::CancellationToken;
 
@@ -14,19 +14,29 @@ const EVERY: Duration = Duration::from_millis(100);
 /// Longest time between two, for what is committed without ringing: accounts, sessions, members.
 const AT_LEAST: Duration = Duration::from_secs(30);
 /// How long a checkpoint that begins the log anew waits for readers; the next one tries again.
-pub(super) const PATIENCE: Duration = Duration::from_millis(200);
+pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 /// Pages of 4 KiB from which the log is begun anew. While messages never stop, a checkpoint that waits for nobody never
 /// meets an empty log, which then grows without end: at this length the writer waits once, for what little is left.
 const LOG_PAGES: i64 = 16_384;
+/// Pages that may be left for the writer to wait for.
+const LEFT_PAGES: i64 = 2_048;
+/// How long after one that a reader was in the way of, the log is tried to be begun anew again.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// Between the writer and the checkpoints.
-#[derive(Default)]
 pub(super) struct Checkpoints {
     committed: Notify,
     /// Held while messages are written, and while the log is begun anew.
     turn: Mutex<()>,
     /// Whether something was taken back, which must not stand in the log either.
     forget: AtomicBool,
+}
+
+impl Default for Checkpoints {
+    fn default() -> Self {
+        // A server that ended between a recall and its checkpoint owes it still.
+        Self { committed: Notify::new(), turn: Mutex::default(), forget: AtomicBool::new(true) }
+    }
 }
 
 impl Checkpoints {
@@ -52,13 +62,15 @@ pub(super) async fn run(
     checkpoints: Arc<Checkpoints>,
     stop: CancellationToken,
 ) {
+    let mut retry = None;
     loop {
+        let owed = checkpoints.forget.load(Ordering::Relaxed);
         tokio::select! {
             () = checkpoints.committed.notified() => {}
-            () = tokio::time::sleep(AT_LEAST) => {}
+            () = tokio::time::sleep(if owed { RETRY } else { AT_LEAST }) => {}
             () = stop.cancelled() => break,
         }
-        if let Err(error) = once(&mut connection, &checkpoints).await {
+        if let Err(error) = once(&mut connection, &checkpoints, &mut retry).await {
             tracing::warn!(store.error = %error, "a checkpoint failed; the next one retries");
         }
         tokio::select! {
@@ -74,21 +86,27 @@ pub(super) async fn run(
     }
 }
 
-async fn once(connection: &mut SqliteConnection, checkpoints: &Checkpoints) -> sqlx::Result<()> {
+async fn once(
+    connection: &mut SqliteConnection,
+    checkpoints: &Checkpoints,
+    retry: &mut Option<Instant>,
+) -> sqlx::Result<()> {
     // PASSIVE never waits for a reader or the writer; what it cannot move now, the next one moves.
     let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut *connection).await?;
-    let long = row.try_get::<i64, _>(1)? >= LOG_PAGES;
-    let forget = checkpoints.forget.swap(false, Ordering::Relaxed);
-    if !long && !forget {
+    let (log, moved) = (row.try_get::<i64, _>(1)?, row.try_get::<i64, _>(2)?);
+    let wanted = log >= LOG_PAGES || checkpoints.forget.load(Ordering::Relaxed);
+    // Where much is left, a reader is in the way, and the writer would wait for nothing.
+    if !wanted || log - moved > LEFT_PAGES || retry.is_some_and(|at| Instant::now() < at) {
         return Ok(());
     }
+    let forget = checkpoints.forget.swap(false, Ordering::Relaxed);
     let _turn = checkpoints.turn().await;
     let begun = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await;
     // The first column says that a reader was in the way.
     let done = begun.as_ref().is_ok_and(|row| row.try_get::<i64, _>(0).is_ok_and(|busy| busy == 0));
+    *retry = (!done).then(|| Instant::now() + RETRY);
     if forget && !done {
         checkpoints.forget();
-        checkpoints.committed();
     }
     begun.map(drop)
 }

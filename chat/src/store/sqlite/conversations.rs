@@ -2,7 +2,7 @@
 
 use super::rows::{self, message_columns};
 use super::settings::{self, personal_columns};
-use super::{Sqlite, failed, groups};
+use super::{Sqlite, failed, groups, uncommitted};
 use crate::planted;
 use crate::store::{Conversations, Created, Edited, GroupEdit, NewConversation, Personal, Result, Standing};
 use async_trait::async_trait;
@@ -82,7 +82,7 @@ impl Conversations for Sqlite {
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
         let created = groups::create(&mut transaction, &new).await.map_err(failed())?;
         if created == Created::New {
-            transaction.commit().await.map_err(failed())?;
+            transaction.commit().await.map_err(uncommitted("create a conversation"))?;
         }
         Ok(created)
     }
@@ -92,7 +92,7 @@ impl Conversations for Sqlite {
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
         let edited = groups::edit(&mut transaction, &edit).await.map_err(failed())?;
         if let Edited::Done { .. } = edited {
-            transaction.commit().await.map_err(failed())?;
+            transaction.commit().await.map_err(uncommitted("change a group"))?;
         }
         Ok(edited)
     }
@@ -151,7 +151,7 @@ impl Conversations for Sqlite {
         let failed = || failed("change what one member sees");
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
         let found = settings::set(&mut transaction, user, id, patch).await.map_err(failed())?;
-        transaction.commit().await.map_err(failed())?;
+        transaction.commit().await.map_err(uncommitted("change what only one member sees"))?;
         Ok(found)
     }
 
@@ -159,7 +159,7 @@ impl Conversations for Sqlite {
         let failed = || failed("keep a conversation as unread");
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
         let found = settings::mark_unread(&mut transaction, user, id, seq).await.map_err(failed())?;
-        transaction.commit().await.map_err(failed())?;
+        transaction.commit().await.map_err(uncommitted("keep a conversation as unread"))?;
         Ok(found)
     }
 

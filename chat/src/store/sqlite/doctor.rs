@@ -54,9 +54,8 @@ const RECOUNTS: &[Recount] = &[
     },
     Recount {
         sentence: "Change {is} of conversation {id} says it stands after a message it does not stand after: it should be {should}.",
-        sql: "SELECT h.conversation AS id, h.rev AS 'is', h.rev - (SELECT count(*) FROM change b \
-              WHERE b.conversation = h.conversation AND b.rev <= h.rev) AS should FROM change h \
-              WHERE h.seq <> h.rev - (SELECT count(*) FROM change b WHERE b.conversation = h.conversation AND b.rev <= h.rev)",
+        sql: "SELECT id, \"is\", should FROM (SELECT conversation AS id, rev AS 'is', seq, \
+              rev - row_number() OVER (PARTITION BY conversation ORDER BY rev) AS should FROM change) WHERE seq <> should",
     },
     Recount {
         sentence: "Conversation {id} has a message whose last change is not {is} but {should}.",

@@ -91,10 +91,14 @@ pub(super) async fn create(connection: &mut SqliteConnection, new: &NewConversat
     {
         return Ok(known);
     }
-    for (account, _) in &new.members {
-        if !account_exists(connection, *account).await? {
-            return Ok(Created::UnknownMember);
-        }
+    let members = rows::hex_list(new.members.iter().map(|(account, _)| account.as_bytes()));
+    let known: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM json_each(?) j JOIN account a ON a.id = unhex(j.value)")
+            .bind(&members)
+            .fetch_one(&mut *connection)
+            .await?;
+    if known != rows::integer(new.members.len() as u64) {
+        return Ok(Created::UnknownMember);
     }
     let inserted = sqlx::query(
         "INSERT INTO conversation (id, kind, title, member_count, public, history, created_at) \
@@ -112,9 +116,17 @@ pub(super) async fn create(connection: &mut SqliteConnection, new: &NewConversat
     if inserted.rows_affected() == 0 {
         return Ok(Created::Existing(new.id));
     }
-    for account in &new.members {
-        insert_member(connection, new.id, *account, new.created_at).await?;
-    }
+    // One statement for all of them: the only writer waits for it. The group is new, so all of them start from nothing.
+    sqlx::query(
+        "INSERT INTO member (conversation, account, role, read_seq, joined_seq, joined_rev, joined_at) \
+         SELECT ?1, unhex(value), CASE WHEN key = 0 THEN ?2 ELSE 0 END, 0, 0, 0, ?3 FROM json_each(?4)",
+    )
+    .bind(&new.id.as_bytes()[..])
+    .bind(new.members.first().map(|(_, role)| rows::role_to_int(*role)))
+    .bind(new.created_at.millis())
+    .bind(&members)
+    .execute(&mut *connection)
+    .await?;
     if let (Some(nonce), Some(founder)) = (&new.nonce, founder) {
         sqlx::query(
             "INSERT INTO request (nonce, sender, digest, conversation, seq) VALUES (?, ?, ?, ?, NULL)",
@@ -272,13 +284,17 @@ pub(super) async fn edit(connection: &mut SqliteConnection, edit: &GroupEdit) ->
     let changes: Vec<_> =
         (group.head_rev + 1..).zip(happened).map(|(rev, kind)| Change { rev, after, at, kind }).collect();
     let Some(last) = changes.last() else { return Ok(Edited::Nothing) };
-    // Recounted, not counted up: a number that is derived cannot drift.
+    // Recounted where it changes, not counted up: a number that is derived cannot drift.
+    let recount = changes
+        .iter()
+        .any(|change| matches!(change.kind, ChangeKind::Joined { .. } | ChangeKind::Left { .. }));
     sqlx::query(
-        "UPDATE conversation SET head_rev = ?2, \
-         member_count = (SELECT count(*) FROM member WHERE conversation = ?1) WHERE id = ?1",
+        "UPDATE conversation SET head_rev = ?2, member_count = CASE WHEN ?3 THEN \
+         (SELECT count(*) FROM member WHERE conversation = ?1) ELSE member_count END WHERE id = ?1",
     )
     .bind(&edit.conversation.as_bytes()[..])
     .bind(rows::integer(last.rev))
+    .bind(recount)
     .execute(&mut *connection)
     .await?;
     for change in &changes {

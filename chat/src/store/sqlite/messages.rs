@@ -1,6 +1,6 @@
 //! Messages in SQLite: what the trait asks, handed to the file that does it.
 
-use super::{Sqlite, acts, failed, log, post};
+use super::{Sqlite, acts, failed, log, post, uncommitted};
 use crate::planted;
 use crate::store::{
     Act, ActOutcome, MarkOutcome, Messages, NewAct, NewMark, NewPost, Page, PostOutcome, Result, Span,
@@ -42,7 +42,7 @@ impl Messages for Sqlite {
         for act in new {
             outcomes.push(acts::act(&mut transaction, act).await.map_err(failed())?);
         }
-        transaction.commit().await.map_err(failed())?;
+        transaction.commit().await.map_err(uncommitted("change messages"))?;
         if new.iter().any(|act| act.act == Act::Recall) {
             self.checkpoints.forget();
         }

@@ -1,9 +1,9 @@
 //! New messages and read marks: a batch is read for, numbered and written.
 
 use super::batch::{self, Asked, Row as NewRow};
-use super::failed;
 use super::mentions::{self, Mentions};
 use super::rows::{self, message_columns};
+use super::{failed, uncommitted};
 use crate::planted::{self, Mistake};
 use crate::store::{MarkOutcome, Marked, NewMark, NewPost, PostOutcome, Result, StoreError};
 use protocol::{ConversationId, Message, UserId, limits};
@@ -26,8 +26,11 @@ fn digest(post: &NewPost, body: &str) -> i64 {
 }
 
 fn json(post: &NewPost) -> Result<String> {
-    serde_json::to_string(&post.body)
-        .map_err(|error| StoreError { doing: "encode a body", source: Box::new(error) })
+    serde_json::to_string(&post.body).map_err(|error| StoreError {
+        doing: "encode a body",
+        unknown: false,
+        source: Box::new(error),
+    })
 }
 
 fn asked(post: &NewPost) -> Asked<'_> {
@@ -55,7 +58,7 @@ async fn known(
         return Ok(Some(PostOutcome::OtherUse));
     }
     // Their own message stays theirs to see, even if they have left since: the retry gets the first answer.
-    let row = sqlx::query(concat!(
+    let found = sqlx::query(concat!(
         "SELECT ",
         message_columns!("message"),
         " FROM message WHERE conversation = ? AND seq = ?"
@@ -64,7 +67,13 @@ async fn known(
     .bind(seq)
     .fetch_one(connection)
     .await?;
-    rows::message(&row, conversation).map(|message| Some(PostOutcome::Duplicate(message)))
+    let mut message = rows::message(&found, conversation)?;
+    if !row.try_get::<bool, _>("member")? {
+        // What others did to it since is not theirs to see.
+        message.reactions.clear();
+        message.pinned = false;
+    }
+    Ok(Some(PostOutcome::Duplicate(message)))
 }
 
 /// A batch as it is being numbered, before anything is written.
@@ -284,7 +293,7 @@ async fn write(connection: &mut SqliteConnection, plan: &Plan<'_>) -> Result<()>
         if let Err(rollback) = sqlx::query("ROLLBACK").execute(connection).await {
             tracing::debug!(store.error = %rollback, "nothing left to roll back");
         }
-        return Err(failed("write messages")(error));
+        return Err(uncommitted("write messages")(error));
     }
     Ok(())
 }
