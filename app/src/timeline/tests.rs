@@ -94,7 +94,7 @@ fn lines_stand_where_they_happened() {
 #[test]
 fn lines_are_bounded_kept_and_shown() {
     let mut timeline = Timeline::new(page(1..=3, 3), None);
-    let most = super::lines::LINES as u64;
+    let most = lines::LINES as u64;
     for rev in 4..most + 100 {
         timeline.apply(&renamed(rev, Some(3)));
     }
