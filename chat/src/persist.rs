@@ -275,7 +275,8 @@ impl Persist {
                             reply.answer(Some(&post.nonce), Ok((message, true)));
                         }
                         Some(_) => reply.answer(Some(&post.nonce), Err(Error::IdempotencyConflict)),
-                        None => reply.answer(Some(&post.nonce), Err(error.clone())),
+                        // The store has been asked, so it is known by now: nothing was stored.
+                        None => reply.answer(Some(&post.nonce), Err(Error::busy())),
                     }
                 }
             }

@@ -1,14 +1,18 @@
 //! Judges a history: was anything lost, doubled, reordered, invented, damaged or shown to the wrong person?
 //!
-//! Everything here is a pure function of the records, O(n log n). [`facts`] gathers what the rules ask for,
-//! [`membership`] knows who was a member when. The rules: [`stored`] (C1, C5, C6, C8), [`order`] (C2, C3, C4),
+//! Everything here is a pure function of the records, O(n log n). [`facts`] gathers what the rules ask for, with
+//! [`attempts`], what people tried;
+//! [`membership`] knows who was a member when. The rules: [`stored`] (C1, C5, C6, C8), [`acts`] (C1, C5, C6 for what is
+//! done to messages), [`order`] (C2, C3, C4),
 //! [`access`] (C7), [`marks`] (C9, C12), [`agreement`] (C10, C11). [`report`] is the table, [`command`] prints it.
 //!
 //! One fault can break several rules. A place in a conversation that an earlier rule has named is not named again by
 //! C4 and C10, which would only say that the same thing is missing.
 
 pub mod access;
+pub mod acts;
 pub mod agreement;
+pub mod attempts;
 pub mod command;
 pub mod facts;
 pub mod marks;
@@ -63,6 +67,9 @@ pub fn judge(records: &[Record]) -> Report {
     order::doubled(&facts, &mut findings);
     order::reordered(&facts, &mut findings);
     stored::invented(&facts, &mut findings);
+    acts::undone(&facts, &mut findings);
+    acts::invented(&facts, &mut findings);
+    acts::taken_back(&facts, &mut findings);
     stored::answered_otherwise(&facts, &mut findings);
     order::holes(&facts, &mut findings);
     access::outside(&facts, &mut findings);

@@ -30,7 +30,7 @@ use disk::Disk;
 use plan::{Fault, Outcome, Plan};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use stage::{Recovery, Stage};
+use stage::{Left, Recovery, Stage};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -136,8 +136,8 @@ pub struct Judged {
     pub gaps: usize,
     /// What the checker says.
     pub report: Report,
-    /// The server's log.
-    pub log: String,
+    /// The server's log, and what its doctor says.
+    pub left: Left,
 }
 
 /// Runs what the options say, and prints lines as they come. False: something is not zero.
@@ -146,8 +146,7 @@ pub async fn run(options: &Options, print: &mut impl FnMut(&str)) -> Result<bool
     let binary = std::fs::canonicalize(&options.binary)
         .map_err(|error| Error::Process(format!("{}: {error}", options.binary.display())))?;
     if let Some(planted) = &options.planted {
-        let seed = options.seed.first().copied().unwrap_or(1);
-        return planted::run(&binary, planted, seed, print).await;
+        return planted::run(&binary, planted, &options.seed, print).await;
     }
     let (rounds, left_out) = rounds(options);
     let mut judged = Vec::new();
@@ -167,7 +166,7 @@ pub async fn run(options: &Options, print: &mut impl FnMut(&str)) -> Result<bool
             print(&format!("history: {}", path.display()));
             if let (false, Ok(judged)) = (fine, &result) {
                 let log = path.with_added_extension("log");
-                std::fs::write(&log, &judged.log)?;
+                std::fs::write(&log, &judged.left.log)?;
                 print(&format!("the server's log: {}", log.display()));
             }
         } else if let Err(error) = std::fs::remove_file(&path) {
@@ -246,9 +245,9 @@ pub async fn play(
         Ok(happened) => happened,
         Err(error) => return Err(with_log(error, &stage)),
     };
-    let log = Box::pin(stage.finish(writer, round.quiesce)).await?;
+    let left = Box::pin(stage.finish(writer, round.quiesce)).await?;
     let parsed = history::read(path)?;
-    Ok(Judged { happened, gaps: gaps::left_out(&parsed.records), report: check::check(&parsed), log })
+    Ok(Judged { happened, gaps: gaps::left_out(&parsed.records), report: check::check(&parsed), left })
 }
 
 /// The server's last words help more than the error.

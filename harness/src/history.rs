@@ -1,13 +1,15 @@
 //! The history of a run: everything the clients asked for and everything they saw, one JSON record a line, so that
 //! [`check`](crate::check) can judge it afterwards without a server.
 //!
-//! [`record`] is what a line says, [`body`] makes texts that carry their own proof. This file writes and reads.
+//! [`record`] is what a line says, [`seen`] what it shows, [`body`] makes texts that carry their own proof. This file writes and reads.
 
 pub mod body;
 pub mod record;
+pub mod seen;
 
 pub use body::{BodyHash, compose, is_intact};
-pub use record::{Head, Record, RowChange, RowMember, Rows, Seen, Truth, Via, What};
+pub use record::{Deed, Record, Via, What};
+pub use seen::{Head, RowChange, RowMember, Rows, Seen, Truth};
 
 use crate::Error;
 use protocol::UserId;

@@ -2,19 +2,23 @@
 //!
 //! It is a client by the book: an outbox that keeps a message under its nonce until it is acknowledged or refused for
 //! good, one in flight per conversation; the rule `rev = last + 1`; `sync` on gaps; a page on `reset`; full-jitter
-//! reconnecting with cursors; pings. In reading order: this file is what drivers hold, [`outbox`] what waits to be
-//! sent, [`view`] what is on the screen, `life` the connection's life, `settle` how it finds out that it is at
+//! reconnecting with cursors; pings. In reading order: this file is what drivers hold, [`request`] what they ask for,
+//! [`outbox`] what waits to be sent, [`view`] what is on the screen, `life` the connection's life, `settle` how it finds out that it is at
 //! rest, [`truth`] what is read over REST beside it.
 
 mod life;
 pub mod outbox;
+pub mod request;
 mod settle;
 pub mod truth;
 pub mod view;
 
-use crate::history::{BodyHash, History};
+use crate::history::History;
 use crate::{Client, Error};
-use protocol::{ConversationId, Nonce, UserId};
+use protocol::{ConversationId, MessageId, Nonce, UserId};
+use request::Request;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -22,6 +26,23 @@ use tokio::time::timeout;
 
 /// Commands that may wait for one device; at the bound the driver waits.
 const COMMANDS: usize = 1024;
+
+/// Messages a device has seen last that a driver can choose from; the oldest are forgotten.
+const RECENT: usize = 256;
+
+/// A message that came to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recent {
+    /// Where.
+    pub conversation: ConversationId,
+    /// Which one.
+    pub message: MessageId,
+    /// Who wrote it.
+    pub sender: UserId,
+}
+
+/// The messages that came last, oldest first. Locked for a push or a look only, never over an await.
+type Latest = Arc<Mutex<VecDeque<Recent>>>;
 
 /// How a device behaves.
 #[derive(Clone, Debug)]
@@ -126,8 +147,8 @@ pub struct Rest {
 /// What a driver asks of a device.
 #[derive(Debug)]
 enum Command {
-    Send { nonce: Nonce, conversation: ConversationId, text: String },
-    Repeat { nonce: Nonce, conversation: ConversationId, text: String },
+    Ask { nonce: Nonce, conversation: ConversationId, request: Request },
+    Repeat { nonce: Nonce, conversation: ConversationId, request: Request },
     Read { conversation: ConversationId, seq: Option<u64> },
     Stall(bool),
     Cut { hold: bool },
@@ -142,6 +163,7 @@ pub struct Device {
     identity: Identity,
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<Status>,
+    latest: Latest,
     task: JoinHandle<()>,
 }
 
@@ -150,9 +172,10 @@ impl Device {
     pub fn spawn(config: Config, identity: Identity, history: History) -> Self {
         let (commands, asked) = mpsc::channel(COMMANDS);
         let (told, status) = watch::channel(Status::default());
-        let life = life::Life::new(config, identity.clone(), history, asked, told);
+        let latest = Latest::default();
+        let life = life::Life::new(config, identity.clone(), history, asked, told, Arc::clone(&latest));
         let task = tokio::spawn(Box::pin(life.run()));
-        Self { identity, commands, status, task }
+        Self { identity, commands, status, latest, task }
     }
 
     /// Its name in the history.
@@ -194,20 +217,31 @@ impl Device {
     /// Sends a text when its turn comes, under a new nonce, and as often as it takes. The text is best made by
     /// [`compose`](crate::history::compose). Returns the nonce at once.
     pub async fn send(&self, conversation: ConversationId, text: impl Into<String>) -> Result<Nonce, Error> {
+        self.request(conversation, Request::Send { text: text.into(), reply_to: None }).await
+    }
+
+    /// Asks for anything when its turn comes, under a new nonce, and as often as it takes. Returns the nonce at once.
+    pub async fn request(&self, conversation: ConversationId, request: Request) -> Result<Nonce, Error> {
         let nonce = Nonce::generate();
-        self.ask(Command::Send { nonce: nonce.clone(), conversation, text: text.into() }).await?;
+        self.ask(Command::Ask { nonce: nonce.clone(), conversation, request }).await?;
         Ok(nonce)
     }
 
-    /// Sends once more what was sent before, from this or another device of the same person: at once, out of turn,
+    /// The messages that came last and pass, oldest first.
+    pub fn recent(&self, pass: impl Fn(&Recent) -> bool) -> Vec<Recent> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.iter().filter(|recent| pass(recent)).copied().collect()
+    }
+
+    /// Asks once more for what was asked before, from this or another device of the same person: at once, out of turn,
     /// and again until it is answered.
     pub async fn repeat(
         &self,
         nonce: Nonce,
         conversation: ConversationId,
-        text: impl Into<String>,
+        request: Request,
     ) -> Result<(), Error> {
-        self.ask(Command::Repeat { nonce, conversation, text: text.into() }).await
+        self.ask(Command::Repeat { nonce, conversation, request }).await
     }
 
     /// Moves the read mark: to a message, even one before the mark, or to the newest one the device has.
@@ -260,9 +294,4 @@ impl Device {
     fn ended(&self) -> Error {
         Error::Unreadable(format!("the device {} has ended", self.name()))
     }
-}
-
-/// What goes into an `invoke` for a text.
-fn hash(text: &str) -> BodyHash {
-    BodyHash::of(text)
 }

@@ -89,9 +89,6 @@ impl Sqlite {
             .max_connections(1)
             .before_acquire(clean)
             .acquire_timeout(ACQUIRE)
-            // SQLite ends a transaction by itself where the disk is full. sqlx then rolls back in vain, counts it as open
-            // for ever and begins no other: such a connection gives way to a new one.
-            .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
             // Checkpoints run on a connection of their own: inside a commit they cost tens of milliseconds.
             .connect_with(options.clone().pragma("wal_autocheckpoint", "0"))
             .await

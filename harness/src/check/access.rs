@@ -1,6 +1,7 @@
 //! C7: nobody receives anything from outside their membership.
 
-use super::facts::{Facts, Receipt, Send, Source};
+use super::attempts::Send;
+use super::facts::{Facts, Receipt, Source};
 use super::membership::{Interval, intervals};
 use super::{Findings, Rule};
 use protocol::{ConversationId, UserId};
@@ -53,7 +54,7 @@ pub fn outside(facts: &Facts<'_>, findings: &mut Findings) {
 /// acknowledged before anybody asked to bring the reader back. Then no order of events excuses it.
 fn sent_after_removal(facts: &Facts<'_>, receipt: &Receipt<'_>) -> bool {
     let Some(send) = receipt.message.and_then(|message| facts.origin(message)) else { return false };
-    let Some(acked) = send.acks.first().map(|ack| ack.t) else { return false };
+    let Some(acked) = send.tries.acks.first().map(|ack| ack.t) else { return false };
     let asked = facts.asked.get(&receipt.conversation).map(Vec::as_slice).unwrap_or_default();
     let of_reader = || asked.iter().filter(|asked| asked.subject == receipt.user);
     let removed = of_reader()
@@ -68,5 +69,5 @@ fn sent_after_removal(facts: &Facts<'_>, receipt: &Receipt<'_>) -> bool {
 }
 
 fn before(answered: Option<u64>, send: &Send<'_>) -> bool {
-    answered.is_some_and(|answered| answered < send.invoked)
+    answered.is_some_and(|answered| answered < send.tries.invoked)
 }

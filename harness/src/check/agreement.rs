@@ -43,14 +43,13 @@ fn compare(one: &View<'_>, other: &View<'_>, findings: &mut Findings) {
             continue;
         }
         let what = match (one.by_seq.get(&seq), other.by_seq.get(&seq)) {
-            (Some(a), Some(b)) if a.id != b.id => "another message",
-            (Some(a), Some(b)) if (a.sender, a.body, a.recalled) != (b.sender, b.body, b.recalled) => {
-                "another content"
-            }
-            (Some(a), Some(b)) if a.rev != b.rev => "another rev",
-            (Some(_), Some(_)) => continue,
-            (Some(_), None) => "no message",
-            (None, _) => "a message that the first has not",
+            (Some(a), Some(b)) if a.id != b.id => "another message".to_owned(),
+            (Some(a), Some(b)) => match a.differs_in(b) {
+                Some(part) => format!("another {part}"),
+                None => continue,
+            },
+            (Some(_), None) => "no message".to_owned(),
+            (None, _) => "a message that the first has not".to_owned(),
         };
         let words = format!("{seq} of {conversation}: beside {}, {} has {what}", one.label, other.label);
         findings.add_at(Rule::C10, conversation, seq, words);

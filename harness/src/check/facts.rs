@@ -1,49 +1,10 @@
 //! What the rules ask for, gathered in one pass over the records.
 
+use super::attempts::{Ack, Act, Send, Tries};
 use super::report::Totals;
 use crate::history::{BodyHash, DRIVER, REST, Record, Rows, Seen, Truth, What};
 use protocol::{Code, ConversationId, MessageId, Nonce, UserId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// A message that somebody tried to send.
-#[derive(Debug)]
-pub struct Send<'a> {
-    /// Who.
-    pub user: UserId,
-    /// Its key.
-    pub nonce: &'a Nonce,
-    /// Where to.
-    pub conversation: ConversationId,
-    /// What.
-    pub body: BodyHash,
-    /// When it was first tried.
-    pub invoked: u64,
-    /// The highest place that was acknowledged in the conversation before that: it must stand after it.
-    pub floor: u64,
-    /// Attempts.
-    pub attempts: usize,
-    /// Attempts without an answer: they may have been carried out.
-    pub open: usize,
-    /// Attempts whose answer promised that nothing was stored.
-    pub refused: usize,
-    /// Answers that said stored.
-    pub acks: Vec<Ack>,
-}
-
-/// An acknowledgement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ack {
-    /// When it came.
-    pub t: u64,
-    /// Place.
-    pub seq: u64,
-    /// Last change.
-    pub rev: u64,
-    /// Id.
-    pub id: MessageId,
-    /// Whether it was stored before.
-    pub duplicate: bool,
-}
 
 /// Where a truth was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +98,10 @@ pub struct Facts<'a> {
     pub records: &'a [Record],
     /// By sender and key.
     pub sends: BTreeMap<(UserId, &'a Nonce), Send<'a>>,
+    /// What was done to messages, by who did it and key.
+    pub acts: BTreeMap<(UserId, &'a Nonce), Act<'a>>,
+    /// Keys of what was done to a message.
+    pub acts_on: HashMap<MessageId, Vec<(UserId, &'a Nonce)>>,
     /// Keys of the messages with this text.
     pub by_body: HashMap<BodyHash, Vec<(UserId, &'a Nonce)>>,
     /// Keys of the messages with this id, as far as an answer or a truth told.
@@ -228,24 +193,28 @@ impl<'a> Facts<'a> {
                 let by_body = &mut self.by_body;
                 let send = self.sends.entry((user, nonce)).or_insert_with(|| {
                     by_body.entry(*body).or_default().push((user, nonce));
-                    Send {
-                        user,
-                        nonce,
-                        conversation: *conversation,
-                        body: *body,
-                        invoked: record.t,
-                        floor,
-                        attempts: 0,
-                        open: 0,
-                        refused: 0,
-                        acks: Vec::new(),
-                    }
+                    let tries = Tries::first(record.t);
+                    Send { user, nonce, conversation: *conversation, body: *body, floor, tries }
                 });
-                send.attempts += 1;
-                send.open += 1;
+                send.tries.again();
             }
-            What::Acked { nonce, conversation, seq, rev, message, duplicate } => {
+            What::Act { nonce, conversation, message, deed, .. } => {
+                let acts_on = &mut self.acts_on;
+                let act = self.acts.entry((user, nonce)).or_insert_with(|| {
+                    acts_on.entry(*message).or_default().push((user, nonce));
+                    let (conversation, message, tries) = (*conversation, *message, Tries::first(record.t));
+                    Act { user, nonce, conversation, message, deed, state: None, tries }
+                });
+                act.tries.again();
+            }
+            What::Acked { nonce, conversation, seq, rev, message, duplicate, state } => {
                 self.answered.absorbed += usize::from(*duplicate);
+                let ack = Ack { t: record.t, seq: *seq, rev: *rev, id: *message, duplicate: *duplicate };
+                if let Some(act) = self.acts.get_mut(&(user, nonce)) {
+                    act.tries.acked(ack);
+                    act.state = act.state.or(state.as_ref().filter(|_| !duplicate));
+                    return;
+                }
                 self.by_id.insert(*message, (user, nonce));
                 if !duplicate {
                     self.note(*conversation, *rev, Logged::Posted(*message, *seq));
@@ -253,19 +222,16 @@ impl<'a> Facts<'a> {
                 let floor = self.floors.entry(*conversation).or_default();
                 *floor = (*floor).max(*seq);
                 if let Some(send) = self.sends.get_mut(&(user, nonce)) {
-                    send.open = send.open.saturating_sub(1);
-                    let ack = Ack { t: record.t, seq: *seq, rev: *rev, id: *message, duplicate: *duplicate };
-                    send.acks.push(ack);
+                    send.tries.acked(ack);
                 }
             }
             What::Refused { nonce, code, .. } => {
                 self.answered.refused += 1;
-                if let Some(send) = self.sends.get_mut(&(user, nonce)) {
-                    // A conflict speaks of another request with the same nonce, which is stored.
-                    if *code != Code::IdempotencyConflict {
-                        send.open = send.open.saturating_sub(1);
-                        send.refused += 1;
-                    }
+                // A conflict speaks of another request with the same nonce, which is stored.
+                if *code != Code::IdempotencyConflict {
+                    let send = self.sends.get_mut(&(user, nonce)).map(|send| &mut send.tries);
+                    let tries = send.or(self.acts.get_mut(&(user, nonce)).map(|act| &mut act.tries));
+                    tries.into_iter().for_each(Tries::refused);
                 }
             }
             // Its attempt stays open for ever.
@@ -338,13 +304,25 @@ impl<'a> Facts<'a> {
         by_nonce.or_else(by_id).or_else(by_body)
     }
 
+    /// What was tried to be done to a message and may have been done.
+    pub fn may_have_happened(&self, message: MessageId) -> impl Iterator<Item = &Act<'a>> {
+        self.tried_on(message).filter(|act| !act.tries.refused_for_good())
+    }
+
+    /// What was tried to be done to a message.
+    pub fn tried_on(&self, message: MessageId) -> impl Iterator<Item = &Act<'a>> {
+        let keys = self.acts_on.get(&message).into_iter().flatten();
+        keys.filter_map(|key| self.acts.get(key))
+    }
+
     /// Views of one sort.
     pub fn views_of(&self, source: Source) -> impl Iterator<Item = &View<'a>> {
         self.views.iter().filter(move |view| view.source == source)
     }
 
     pub(super) fn totals(&self) -> Totals {
-        let sends = self.sends.values();
+        let (sends, acts) = (self.sends.values(), self.acts.values());
+        let tries = sends.clone().map(|send| &send.tries).chain(acts.clone().map(|act| &act.tries));
         let conversations: BTreeSet<_> = self
             .log
             .keys()
@@ -355,8 +333,10 @@ impl<'a> Facts<'a> {
         Totals {
             conversations: conversations.len(),
             sent: self.sends.len(),
-            acked: sends.clone().filter(|send| !send.acks.is_empty()).count(),
-            retries: sends.map(|send| send.attempts - 1).sum(),
+            acked: sends.clone().filter(|send| !send.tries.acks.is_empty()).count(),
+            acts: self.acts.len(),
+            acts_acked: acts.clone().filter(|act| !act.tries.acks.is_empty()).count(),
+            retries: tries.map(|tries| tries.attempts - 1).sum(),
             screens: self.views_of(Source::Screen).count(),
             rests: self.views_of(Source::Rest).count(),
             rows: self.views_of(Source::Rows).count(),

@@ -92,7 +92,7 @@ pub fn unread(facts: &Facts<'_>, findings: &mut Findings) {
             continue; // something is wrong with these messages, and has been named
         }
         let counted = messages.iter().filter(behind_mark).count() as u64;
-        let naming = messages.iter().filter(behind_mark).filter(|message| message.mentions.contains(&user));
+        let naming = messages.iter().filter(behind_mark).filter(|message| message.names(user));
         let naming = naming.count() as u64;
         let place = rest.conversation;
         if rest.unread.is_some_and(|unread| unread != counted) {
@@ -100,13 +100,17 @@ pub fn unread(facts: &Facts<'_>, findings: &mut Findings) {
             findings
                 .add(Rule::C12, format!("{} says {told} unread in {place}, counted {counted}", rest.label));
         }
-        // Rows carry no mentions; what REST tells of the messages does.
-        if row_view.is_none() && rest.mentions.is_some_and(|mentions| mentions != naming) {
+        if rest.mentions.is_some_and(|mentions| mentions != naming) {
             let told = rest.mentions.unwrap_or_default();
             findings
                 .add(Rule::C12, format!("{} says {told} mentions in {place}, counted {naming}", rest.label));
         }
-        if let Some(member) = row_view.and_then(|rows| rows.members.iter().find(|member| member.user == user))
+        let member = row_view.and_then(|rows| rows.members.iter().find(|member| member.user == user));
+        if let Some(told) = member.and_then(|member| member.mentions).filter(|mentions| *mentions != naming) {
+            let words = format!("rows have {told} mentions of {user} in {place}, counted {naming}");
+            findings.add(Rule::C12, words);
+        }
+        if let Some(member) = member
             && member.read_seq != rest.read_seq
         {
             let words = format!(
@@ -129,6 +133,12 @@ pub fn unread(facts: &Facts<'_>, findings: &mut Findings) {
                 findings.add(
                     Rule::C12,
                     format!("{} shows {told} unread in {place}, counted {counted}", screen.label),
+                );
+            } else if screen.mentions.is_some_and(|mentions| mentions != naming) {
+                let told = screen.mentions.unwrap_or_default();
+                findings.add(
+                    Rule::C12,
+                    format!("{} shows {told} mentions in {place}, counted {naming}", screen.label),
                 );
             }
         }

@@ -71,10 +71,10 @@ pub fn reordered(facts: &Facts<'_>, findings: &mut Findings) {
     }
     for send in facts.sends.values() {
         // A sender that waits for its answers has its order kept by this, and so has everybody who answers somebody.
-        let Some(ack) = send.acks.first().filter(|ack| ack.seq <= send.floor) else { continue };
+        let Some(ack) = send.tries.acks.first().filter(|ack| ack.seq <= send.floor) else { continue };
         let words = format!(
             "{} of {} was first sent at {} ms, after {} had been acknowledged, and is {}",
-            send.nonce, send.conversation, send.invoked, send.floor, ack.seq
+            send.nonce, send.conversation, send.tries.invoked, send.floor, ack.seq
         );
         findings.add_at(Rule::C3, send.conversation, ack.seq, words);
     }

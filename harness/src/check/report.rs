@@ -46,7 +46,7 @@ impl Rule {
             Self::C3 => "out of order",
             Self::C4 => "holes in seq or rev",
             Self::C5 => "phantom, or refused yet stored",
-            Self::C6 => "damaged text",
+            Self::C6 => "damaged text, or words taken back",
             Self::C7 => "delivered outside membership",
             Self::C8 => "retry answered with another place",
             Self::C9 => "read mark or head moved back",
@@ -85,6 +85,10 @@ pub struct Totals {
     pub sent: usize,
     /// Of those, acknowledged.
     pub acked: usize,
+    /// Things that somebody tried to do to messages.
+    pub acts: usize,
+    /// Of those, acknowledged.
+    pub acts_acked: usize,
     /// Attempts beyond the first of each.
     pub retries: usize,
     /// Acknowledgements that found the message stored already.
@@ -151,12 +155,23 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Totals {
-            records, clients, conversations, sent, acked, retries, absorbed, refused, unknown, ..
+            records,
+            clients,
+            conversations,
+            sent,
+            acked,
+            acts,
+            acts_acked,
+            retries,
+            absorbed,
+            refused,
+            unknown,
+            ..
         } = self.totals;
         writeln!(f, "{records} records of {clients} clients in {conversations} conversations")?;
         writeln!(
             f,
-            "{sent} messages sent, {acked} acknowledged; {retries} retries, {absorbed} absorbed, {refused} refused, \
+            "{sent} messages sent, {acked} acknowledged; {acts} things done to them, {acts_acked} acknowledged; {retries} retries, {absorbed} absorbed, {refused} refused, \
              {unknown} left open"
         )?;
         let Totals { screens, rests, rows, .. } = self.totals;

@@ -1,9 +1,10 @@
 //! C1, C5, C6, C8: what was acknowledged is there, and nothing else is.
 
-use super::facts::{Facts, Send, Source, View};
+use super::attempts::Ack;
+use super::facts::{Facts, Source, View};
 use super::membership::{Standing, standing};
 use super::{Findings, Rule};
-use crate::history::Seen;
+use crate::history::{BodyHash, Deed, Seen};
 use protocol::{ConversationId, MessageId};
 use std::collections::{HashMap, HashSet};
 
@@ -18,7 +19,7 @@ pub fn missing(facts: &Facts<'_>, findings: &mut Findings) {
     }
     for send in facts.sends.values() {
         // An answer to a retry that names another place is C8's.
-        let Some(ack) = send.acks.first() else { continue };
+        let Some(ack) = send.tries.acks.first() else { continue };
         let posted = facts.posted.get(&ack.id).copied().unwrap_or(ack.rev);
         for (view, after) in views.get(&send.conversation).into_iter().flatten() {
             // Without a known join, what was loaded says where the view begins.
@@ -76,14 +77,16 @@ pub fn invented(facts: &Facts<'_>, findings: &mut Findings) {
 fn judge(facts: &Facts<'_>, conversation: ConversationId, message: &Seen) -> Option<(Rule, &'static str)> {
     let Some(send) = facts.origin(message) else {
         return match message.body {
+            // Edited before anybody saw it, and its origin is not known.
+            Some(body) if edited_to(facts, message, body) => None,
             Some(_) if message.intact => Some((Rule::C5, "nobody sent it")),
             Some(_) => Some((Rule::C6, "its text is damaged")),
             // A recalled message whose origin is not known has no text to tell it by.
             None => None,
         };
     };
-    if message.body.is_some_and(|body| body != send.body) {
-        return Some((Rule::C6, "its text is not what was sent"));
+    if message.body.is_some_and(|body| body != send.body && !edited_to(facts, message, body)) {
+        return Some((Rule::C6, "its text is not what was sent, nor what it was edited to"));
     }
     if send.user != message.sender {
         return Some((Rule::C5, "somebody else sent it"));
@@ -91,23 +94,27 @@ fn judge(facts: &Facts<'_>, conversation: ConversationId, message: &Seen) -> Opt
     if send.conversation != conversation {
         return Some((Rule::C5, "it was sent to another conversation"));
     }
-    refused_for_good(send).then_some((Rule::C5, "every attempt to send it was refused"))
+    send.tries.refused_for_good().then_some((Rule::C5, "every attempt to send it was refused"))
 }
 
-/// Whether every attempt was answered, and each answer promised that nothing was stored.
-fn refused_for_good(send: &Send<'_>) -> bool {
-    send.acks.is_empty() && send.open == 0 && send.refused > 0
+/// Whether somebody gave the message these words, as far as was not refused.
+fn edited_to(facts: &Facts<'_>, message: &Seen, body: BodyHash) -> bool {
+    let mut edits = facts.may_have_happened(message.id);
+    edits.any(|act| act.user == message.sender && *act.deed == Deed::Edit { body })
 }
 
 /// C8: however often a message is acknowledged, it is the same message at the same place.
 pub fn answered_otherwise(facts: &Facts<'_>, findings: &mut Findings) {
-    for send in facts.sends.values() {
-        let Some(first) = send.acks.first() else { continue };
-        let other = send.acks.iter().find(|ack| (ack.seq, ack.id) != (first.seq, first.id));
-        if let Some(other) = other {
+    let sends = facts.sends.values().map(|send| (send.nonce, send.conversation, &send.tries, None));
+    let acts = facts.acts.values();
+    let acts = acts.map(|act| (act.nonce, act.conversation, &act.tries, Some(act.message)));
+    for (nonce, conversation, tries, about) in sends.chain(acts) {
+        let Some(first) = tries.acks.first() else { continue };
+        let same = |ack: &&Ack| (ack.seq, ack.id) == (first.seq, about.unwrap_or(first.id));
+        if let Some(other) = tries.acks.iter().find(|ack| !same(ack)) {
             let words = format!(
-                "{} of {} was acknowledged at {} ms as {} and at {} ms as {}",
-                send.nonce, send.conversation, first.t, first.seq, other.t, other.seq
+                "{nonce} of {conversation} was acknowledged at {} ms as {} and at {} ms as {}",
+                first.t, first.seq, other.t, other.seq
             );
             findings.add(Rule::C8, words);
         }

@@ -6,6 +6,8 @@ use crate::history::{
 };
 use protocol::{Code, ConversationId, Epoch, Kind, MessageId, Nonce, UserId};
 
+mod acts;
+
 /// A small run: Ada and Ben in a room; Cleo comes and goes. Tests bend it.
 struct Story {
     records: Vec<Record>,
@@ -75,7 +77,7 @@ impl Story {
         let nonce = message.nonce.clone().unwrap();
         let (conversation, message) = (self.room, message.clone());
         let Seen { seq, rev, id, .. } = message;
-        self.saw(client, What::Acked { nonce, conversation, seq, rev, message: id, duplicate });
+        self.saw(client, What::Acked { nonce, conversation, seq, rev, message: id, duplicate, state: None });
     }
 
     /// A message that nobody has tried to send yet, at the next place.
@@ -93,7 +95,12 @@ impl Story {
             body,
             intact,
             recalled: false,
+            edited: false,
             mentions: Vec::new(),
+            mentions_all: false,
+            reactions: Vec::new(),
+            pinned: false,
+            reply_to: None,
         }
     }
 
@@ -121,6 +128,7 @@ impl Story {
             subject: None,
             message: Some(shown(message, own)),
             via: Via::Event,
+            asked: None,
         };
         self.saw(client, what);
     }
@@ -142,6 +150,7 @@ impl Story {
             subject: Some(subject),
             message: None,
             via: Via::Event,
+            asked: None,
         };
         self.saw("ada/2", what);
     }
@@ -150,7 +159,10 @@ impl Story {
         let head_seq = self.stored.len() as u64;
         let own = self.stored.iter().filter(|message| message.sender == user);
         let read_seq = own.map(|message| message.seq).max().unwrap_or_default();
-        let unread = self.stored.iter().filter(|message| message.seq > read_seq && message.sender != user);
+        let unread = self
+            .stored
+            .iter()
+            .filter(|message| message.seq > read_seq && message.sender != user && !message.recalled);
         let unread = unread.count() as u64;
         Truth {
             conversation: self.room,
@@ -169,7 +181,7 @@ impl Story {
         let members = [self.ada, self.ben];
         let row = |user| {
             let read_seq = self.truth(user).read_seq;
-            RowMember { user, joined_seq: 0, joined_rev: 0, read_seq }
+            RowMember { user, joined_seq: 0, joined_rev: 0, read_seq, mentions: None }
         };
         Rest {
             rests: members.map(|user| (user, self.truth(user))).into(),
@@ -184,6 +196,7 @@ impl Story {
                 head_rev: self.rev,
                 members: members.map(row).into(),
                 changes: self.changes.clone(),
+                versions: Vec::new(),
             }),
         }
     }
@@ -488,7 +501,7 @@ fn c9_a_read_mark_moves_back() {
     story.say("ada/1");
     let (conversation, user) = (story.room, story.ada);
     for seq in [2, 1] {
-        story.saw("ben/1", What::ReadSeen { conversation, user, seq, unread: None });
+        story.saw("ben/1", What::ReadSeen { conversation, user, seq, unread: None, mentions: None });
     }
     breaks(&story.end_well(), Rule::C9);
 }
@@ -498,7 +511,7 @@ fn c9_a_mark_that_was_seen_is_gone_at_the_end() {
     let mut story = Story::begin();
     story.say("ada/1");
     let (conversation, user) = (story.room, story.ben);
-    story.saw("ada/1", What::ReadSeen { conversation, user, seq: 1, unread: None });
+    story.saw("ada/1", What::ReadSeen { conversation, user, seq: 1, unread: None, mentions: None });
     breaks(&story.end_well(), Rule::C9);
 }
 
@@ -520,7 +533,7 @@ fn c10_a_screen_shows_something_else() {
     let mut story = Story::begin();
     story.say("ada/1");
     let mut rest = story.rest();
-    rest.screens[1].2.messages[0].recalled = true;
+    rest.screens[1].2.messages[0].edited = true;
     breaks(&story.end(rest), Rule::C10);
 }
 

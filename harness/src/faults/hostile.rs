@@ -5,7 +5,7 @@ pub mod wire;
 use super::plan::Outcome as Happened;
 use super::stage::Stage;
 use crate::{DEADLINE, Error};
-use protocol::{ConversationId, limits};
+use protocol::{ConversationId, MessageId, limits};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::net::SocketAddr;
@@ -31,6 +31,8 @@ struct Case {
 
 const MALFORMED: &[Outcome] = &[Outcome::Closed(1002)];
 const REFUSED: &[Outcome] = &[Outcome::Refused];
+/// Refused when the writer has looked, which may be after the `pong`.
+const REFUSED_LATER: &[Outcome] = &[Outcome::Refused, Outcome::Ponged];
 const EITHER: &[Outcome] = &[Outcome::Closed(1002), Outcome::Refused];
 const ENDED: &[Outcome] =
     &[Outcome::Closed(1002), Outcome::Closed(1009), Outcome::Closed(1005), Outcome::Lost];
@@ -41,10 +43,11 @@ const BAD_REQUEST: &[Outcome] =
 pub async fn happen(stage: &mut Stage, random: &mut StdRng) -> Result<Happened, Error> {
     let address = stage.address()?;
     let (token, conversation) = (stage.probe.token().to_owned(), stage.probe.conversation());
+    let message = stage.probe.post(10).await?;
     let before = stage.team.acked();
     let lasting = Duration::from_millis(random.random_range(1_000..2_500));
     let report = tokio::select! {
-        report = attack(address, &token, conversation, random, lasting) => report?,
+        report = attack(address, &token, (conversation, message), random, lasting) => report?,
         () = slowloris(address) => return Err(Error::Deadline("the attack".into())),
     };
     let mut wrong = report.wrong;
@@ -64,17 +67,17 @@ pub struct Report {
 }
 
 /// Says everything wrong there is, each on a connection of its own, then frames with random damage until the time is
-/// over. `token` is of somebody who is a member of `conversation`.
+/// over. `token` is of somebody who wrote the message and is a member of its conversation.
 pub async fn attack(
     address: SocketAddr,
     token: &str,
-    conversation: ConversationId,
+    (conversation, message): (ConversationId, MessageId),
     random: &mut StdRng,
     lasting: Duration,
 ) -> Result<Report, Error> {
     let begun = Instant::now();
     let mut report = Report::default();
-    for case in frames(conversation) {
+    for case in frames(conversation).into_iter().chain(acts(message)).chain(whispers(conversation)) {
         report.judge(case.name, case.right, on_socket(address, token, &case.bytes).await?);
     }
     for case in requests(token) {
@@ -83,7 +86,7 @@ pub async fn attack(
         report.judge(case.name, case.right, wire.status().await);
     }
     while begun.elapsed() < lasting {
-        let bytes = damaged(random, conversation);
+        let bytes = damaged(random, conversation, message);
         let outcome = on_socket(address, token, &bytes).await?;
         // Whatever it has become, it is answered or ended.
         if outcome == Outcome::Silence {
@@ -220,6 +223,98 @@ fn frames(conversation: ConversationId) -> Vec<Case> {
     ]
 }
 
+/// Edits, recalls, reactions and pins.
+fn acts(message: MessageId) -> Vec<Case> {
+    let json = |name, words: &str, right| Case { name, bytes: text(words), right };
+    let act =
+        |kind: &str, rest: &str| format!(r#"{{"type":"{kind}","nonce":"n","message":"{message}"{rest}}}"#);
+    let stranger = MessageId::generate();
+    let long = "a".repeat(limits::TEXT_CHARS + 1);
+    vec![
+        json("an edit without words", &act("edit", ""), REFUSED),
+        json("an edit to nothing", &act("edit", r#","body":{"kind":"text","text":" "}"#), REFUSED),
+        json(
+            "an edit that is too long",
+            &act("edit", &format!(r#","body":{{"kind":"text","text":"{long}"}}"#)),
+            REFUSED,
+        ),
+        json("an edit into a recall", &act("edit", r#","body":{"kind":"recalled"}"#), REFUSED),
+        json("an edit of an unknown kind", &act("edit", r#","body":{"kind":"worm","text":"a"}"#), REFUSED),
+        json("an edit without a nonce", &act("edit", "").replace(r#""nonce":"n","#, ""), REFUSED),
+        json(
+            "an edit of nobody's message",
+            &format!(
+                r#"{{"type":"edit","nonce":"hostile-edit","message":"{stranger}","body":{{"kind":"text","text":"a"}}}}"#
+            ),
+            REFUSED_LATER,
+        ),
+        json(
+            "a recall of nobody's message",
+            &format!(r#"{{"type":"recall","nonce":"hostile-recall","message":"{stranger}"}}"#),
+            REFUSED_LATER,
+        ),
+        json("a recall of no message", r#"{"type":"recall","nonce":"n"}"#, REFUSED),
+        json("a recall of a number", r#"{"type":"recall","nonce":"n","message":7}"#, REFUSED),
+        json("a reaction without an emoji", &act("react", r#","on":true"#), REFUSED),
+        json("a reaction that is a word", &act("react", r#","emoji":"yes","on":true"#), REFUSED),
+        json("a reaction that is nothing", &act("react", r#","emoji":"","on":true"#), REFUSED),
+        json(
+            "a reaction without end",
+            &act("react", &format!(r#","emoji":"{}","on":true"#, "👍".repeat(5_000))),
+            REFUSED,
+        ),
+        json("a reaction with control", &act("react", r#","emoji":"\u0007","on":true"#), REFUSED),
+        json("a reaction, perhaps", &act("react", r#","emoji":"👍","on":"maybe""#), REFUSED),
+        json("a pin that is neither on nor off", &act("pin", ""), REFUSED),
+        json("a pin that is two", &act("pin", r#","on":2"#), REFUSED),
+    ]
+}
+
+/// What only one member sees, and what is only of the moment.
+fn whispers(conversation: ConversationId) -> Vec<Case> {
+    let json = |name, words: &str, right| Case { name, bytes: text(words), right };
+    let stranger = ConversationId::generate();
+    let set =
+        |rest: &str| format!(r#"{{"type":"settings","conversation":"{conversation}","settings":{rest}}}"#);
+    let long = "a".repeat(limits::TEXT_CHARS + 1);
+    // What is only of the moment is never answered.
+    const PONGED: &[Outcome] = &[Outcome::Ponged];
+    vec![
+        json(
+            "a foreign conversation kept as unread",
+            &format!(r#"{{"type":"unread","conversation":"{stranger}","seq":1}}"#),
+            REFUSED,
+        ),
+        json(
+            "unread from beyond the end",
+            &format!(r#"{{"type":"unread","conversation":"{conversation}","seq":{}}}"#, u64::MAX),
+            &[Outcome::Ponged, Outcome::Refused],
+        ),
+        json(
+            "unread from below zero",
+            &format!(r#"{{"type":"unread","conversation":"{conversation}","seq":-1}}"#),
+            REFUSED,
+        ),
+        json(
+            "foreign settings",
+            &format!(r#"{{"type":"settings","conversation":"{stranger}","settings":{{"pinned":true}}}}"#),
+            REFUSED,
+        ),
+        json("settings that are a list", &set("[[]]"), REFUSED),
+        json("settings of a number", &set(r#"{"pinned":7}"#), REFUSED),
+        json("silence until never", &set(r#"{"muted_until":"never"}"#), REFUSED),
+        json("a draft that is too long", &set(&format!(r#"{{"draft":"{long}"}}"#)), REFUSED),
+        json("a draft with NUL", &set(r#"{"draft":"a\u0000b"}"#), &[Outcome::Ponged, Outcome::Refused]),
+        json("typing elsewhere", &format!(r#"{{"type":"typing","conversation":"{stranger}"}}"#), PONGED),
+        json("typing nowhere", r#"{"type":"typing"}"#, REFUSED),
+        json("typing as a number", r#"{"type":"typing","conversation":7}"#, REFUSED),
+        json("presence of no known kind", r#"{"type":"presence","state":"everywhere"}"#, PONGED),
+        json("presence without a state", r#"{"type":"presence"}"#, REFUSED),
+        json("presence that is not there", r#"{"type":"presence","state":"offline"}"#, PONGED),
+        json("a frame of the server's", r#"{"type":"present","online":[],"away":[]}"#, REFUSED),
+    ]
+}
+
 fn requests(token: &str) -> Vec<Case> {
     let case = |name, words: String, right| Case { name, bytes: words.into_bytes(), right };
     let post = |body: &str, length: usize| {
@@ -268,7 +363,7 @@ fn requests(token: &str) -> Vec<Case> {
 }
 
 /// A frame that was right, with up to eight bytes changed, put in or taken out; its length is that of what it became.
-fn damaged(random: &mut StdRng, conversation: ConversationId) -> Vec<u8> {
+fn damaged(random: &mut StdRng, conversation: ConversationId, message: MessageId) -> Vec<u8> {
     let right = [
         format!(
             r#"{{"type":"send","nonce":"damaged","conversation":"{conversation}","body":{{"kind":"text","text":"a b c"}}}}"#
@@ -276,6 +371,18 @@ fn damaged(random: &mut StdRng, conversation: ConversationId) -> Vec<u8> {
         format!(r#"{{"type":"sync","conversation":"{conversation}","after":0}}"#),
         format!(r#"{{"type":"read","conversation":"{conversation}","seq":1}}"#),
         r#"{"type":"ping","n":2}"#.to_owned(),
+        format!(
+            r#"{{"type":"edit","nonce":"damaged-edit","message":"{message}","body":{{"kind":"text","text":"a b"}}}}"#
+        ),
+        format!(r#"{{"type":"recall","nonce":"damaged-recall","message":"{message}"}}"#),
+        format!(r#"{{"type":"react","nonce":"damaged-react","message":"{message}","emoji":"👍","on":true}}"#),
+        format!(r#"{{"type":"pin","nonce":"damaged-pin","message":"{message}","on":true}}"#),
+        format!(r#"{{"type":"unread","conversation":"{conversation}","seq":1}}"#),
+        format!(
+            r#"{{"type":"settings","conversation":"{conversation}","settings":{{"pinned":true,"draft":"a"}}}}"#
+        ),
+        format!(r#"{{"type":"typing","conversation":"{conversation}"}}"#),
+        r#"{"type":"presence","state":"away"}"#.to_owned(),
     ];
     let mut payload = right[random.random_range(0..right.len())].clone().into_bytes();
     for _ in 0..random.random_range(1..=8) {

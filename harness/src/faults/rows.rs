@@ -1,168 +1,184 @@
-//! What the database file holds, read past the server by the `sqlite3` program.
+//! What the database file holds, read past the server: SQLite's files speak for themselves.
 
 use crate::Error;
 use crate::history::{RowChange, RowMember, Rows, Seen};
-use protocol::{Body, ConversationId};
-use serde::Deserialize;
+use protocol::{Body, ConversationId, MessageId, Nonce, Reaction, UserId};
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OpenFlags, Row};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 use tokio::task::spawn_blocking;
 
-/// Milliseconds a query waits where the server just writes.
-const BUSY: &str = ".timeout 10000";
+/// How long a query waits where the server just writes.
+const BUSY: Duration = Duration::from_secs(10);
 
-/// Whether rows can be read here: the program is part of no installation of ours.
-pub fn readable() -> bool {
-    Command::new("sqlite3").arg("-version").output().is_ok_and(|output| output.status.success())
+/// Bytes of an id.
+const ID: usize = 16;
+
+/// Every conversation in the file, as it is at one moment. The server may be running.
+pub async fn read(database: PathBuf) -> Result<Vec<Rows>, Error> {
+    let reading = spawn_blocking(move || read_now(&database)).await;
+    reading.map_err(|error| Error::Process(error.to_string()))?
 }
 
-#[derive(Deserialize)]
-struct ConversationRow {
-    id: String,
-    head_seq: u64,
-    head_rev: u64,
-}
+type Found = BTreeMap<ConversationId, Rows>;
 
-#[derive(Deserialize)]
-struct MemberRow {
-    conversation: String,
-    account: String,
-    joined_seq: u64,
-    joined_rev: u64,
-    read_seq: u64,
-}
-
-#[derive(Deserialize)]
-struct MessageRow {
-    conversation: String,
-    seq: u64,
-    posted_rev: u64,
-    rev: u64,
-    id: String,
-    sender: String,
-    nonce: String,
-    body: String,
-    recalled: u8,
-}
-
-#[derive(Deserialize)]
-struct ChangeRow {
-    conversation: String,
-    rev: u64,
-    kind: u8,
-    subject: Option<String>,
-}
-
-/// Every conversation in the file, as it is now. The server may be running.
-pub async fn read(database: &Path) -> Result<Vec<Rows>, Error> {
-    let conversations: Vec<ConversationRow> =
-        query(database, "SELECT hex(id) id, head_seq, head_rev FROM conversation").await?;
-    let mut found = BTreeMap::new();
-    for ConversationRow { id, head_seq, head_rev } in conversations {
-        let conversation = id_of(&id)?;
-        let (messages, members, changes) = (Vec::new(), Vec::new(), Vec::new());
-        found.insert(conversation, Rows { conversation, messages, head_seq, head_rev, members, changes });
-    }
-    let members: Vec<MemberRow> = query(
-        database,
-        "SELECT hex(conversation) conversation, hex(account) account, joined_seq, joined_rev, read_seq FROM member",
-    )
-    .await?;
-    for row in members {
-        let MemberRow { joined_seq, joined_rev, read_seq, .. } = row;
-        let member = RowMember { user: id_of(&row.account)?, joined_seq, joined_rev, read_seq };
-        of(&mut found, &row.conversation)?.members.push(member);
-    }
-    let messages: Vec<MessageRow> = query(
-        database,
-        "SELECT hex(conversation) conversation, seq, posted_rev, rev, hex(id) id, hex(sender) sender, nonce, body, \
-         recalled FROM message ORDER BY conversation, seq",
-    )
-    .await?;
-    for row in messages {
-        let seen = seen(&row)?;
-        of(&mut found, &row.conversation)?.messages.push(seen);
-    }
-    let changes: Vec<ChangeRow> = query(
-        database,
-        "SELECT hex(conversation) conversation, rev, kind, hex(subject) subject FROM change ORDER BY conversation, rev",
-    )
-    .await?;
-    for row in changes {
-        let change = RowChange {
-            rev: row.rev,
-            change: kind(row.kind).to_owned(),
-            // `hex` makes an empty text of NULL.
-            subject: row.subject.filter(|id| !id.is_empty()).map(|id| id_of(&id)).transpose()?,
+fn read_now(database: &Path) -> Result<Vec<Rows>, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(database, flags).map_err(of_database)?;
+    connection.busy_timeout(BUSY).map_err(of_database)?;
+    // One transaction: everything is of one moment.
+    let snapshot = connection.transaction().map_err(of_database)?;
+    let mut found = Found::new();
+    each(&snapshot, "SELECT id, head_seq, head_rev FROM conversation", |row| {
+        let conversation = id(row, "id")?;
+        let rows = Rows {
+            conversation,
+            messages: Vec::new(),
+            head_seq: number(row, "head_seq")?,
+            head_rev: number(row, "head_rev")?,
+            members: Vec::new(),
+            changes: Vec::new(),
+            versions: Vec::new(),
         };
-        of(&mut found, &row.conversation)?.changes.push(change);
-    }
+        found.insert(conversation, rows);
+        Ok(())
+    })?;
+    // Mentions are counted from their own rows, which hold the messages' own lists once more.
+    let members = "SELECT conversation, account, joined_seq, joined_rev, read_seq, \
+        (SELECT count(*) FROM mention n WHERE n.conversation = m.conversation AND n.seq > m.read_seq \
+        AND n.sender <> m.account AND n.account IN (m.account, zeroblob(16))) AS mentions FROM member m";
+    each(&snapshot, members, |row| {
+        let member = RowMember {
+            user: id(row, "account")?,
+            joined_seq: number(row, "joined_seq")?,
+            joined_rev: number(row, "joined_rev")?,
+            read_seq: number(row, "read_seq")?,
+            mentions: Some(number(row, "mentions")?),
+        };
+        of(&mut found, row)?.members.push(member);
+        Ok(())
+    })?;
+    each(&snapshot, "SELECT * FROM message ORDER BY conversation, seq", |row| {
+        let seen = seen(row)?;
+        of(&mut found, row)?.messages.push(seen);
+        Ok(())
+    })?;
+    each(
+        &snapshot,
+        "SELECT conversation, rev, kind, subject FROM change ORDER BY conversation, rev",
+        |row| {
+            let change = RowChange {
+                rev: number(row, "rev")?,
+                change: kind(get(row, "kind")?).to_owned(),
+                subject: get::<Option<Vec<u8>>>(row, "subject")?.map(|bytes| id_of(&bytes)).transpose()?,
+            };
+            of(&mut found, row)?.changes.push(change);
+            Ok(())
+        },
+    )?;
+    each(&snapshot, "SELECT conversation, seq FROM edit", |row| {
+        let seq = number(row, "seq")?;
+        of(&mut found, row)?.versions.push(seq);
+        Ok(())
+    })?;
     Ok(found.into_values().collect())
 }
 
 /// `chat/migrations/sqlite` says what the numbers are.
-fn kind(number: u8) -> &'static str {
+const fn kind(number: i64) -> &'static str {
     match number {
         1 => "joined",
         2 => "left",
         3 => "renamed",
         4 => "role",
+        5 => "edited",
+        6 => "recalled",
+        7 => "reacted",
+        8 => "pinned",
+        9 => "access",
         _ => "unsupported",
     }
 }
 
-fn seen(row: &MessageRow) -> Result<Seen, Error> {
-    let body: Body = serde_json::from_str(&row.body).map_err(|error| unreadable("a body", error))?;
+fn seen(row: &Row<'_>) -> Result<Seen, Error> {
+    let body: Body = json(&get::<String>(row, "body")?, "a body")?;
     let (body, intact) = Seen::body_of(body.text());
+    let nonce: String = get(row, "nonce")?;
+    let nonce: Nonce = nonce.parse().map_err(|error| unreadable("a nonce", error))?;
+    let mentions: Option<Vec<u8>> = get(row, "mentions")?;
+    let mentions: Result<Vec<UserId>, Error> = mentions.unwrap_or_default().chunks(ID).map(id_of).collect();
+    let reactions: Option<String> = get(row, "reactions")?;
+    let reactions: Option<Vec<Reaction>> =
+        reactions.map(|reactions| json(&reactions, "reactions")).transpose()?;
+    let reply_to: Option<Vec<u8>> = get(row, "reply_to")?;
+    let reply_to: Option<MessageId> = reply_to.map(|bytes| id_of(&bytes)).transpose()?;
     Ok(Seen {
-        seq: row.seq,
-        rev: row.rev,
-        posted_rev: Some(row.posted_rev),
-        id: id_of(&row.id)?,
-        sender: id_of(&row.sender)?,
-        nonce: Some(row.nonce.parse().map_err(|error| unreadable("a nonce", error))?),
+        seq: number(row, "seq")?,
+        rev: number(row, "rev")?,
+        posted_rev: Some(number(row, "posted_rev")?),
+        id: id(row, "id")?,
+        sender: id(row, "sender")?,
+        nonce: Some(nonce),
         body,
         intact,
-        recalled: row.recalled != 0,
-        mentions: Vec::new(), // not stored yet
+        recalled: get(row, "recalled")?,
+        edited: get::<Option<i64>>(row, "edited_at")?.is_some(),
+        mentions: mentions?,
+        mentions_all: get(row, "mentions_all")?,
+        reactions: reactions.unwrap_or_default(),
+        pinned: get(row, "pinned")?,
+        reply_to,
     })
 }
 
-fn of<'a>(found: &'a mut BTreeMap<ConversationId, Rows>, id: &str) -> Result<&'a mut Rows, Error> {
-    let id = id_of(id)?;
-    // The queries are not one transaction: a conversation may have been founded between them.
-    Ok(found.entry(id).or_insert_with(|| Rows {
-        conversation: id,
-        messages: Vec::new(),
-        head_seq: 0,
-        head_rev: 0,
-        members: Vec::new(),
-        changes: Vec::new(),
-    }))
+/// The conversation that a row belongs to.
+fn of<'a>(found: &'a mut Found, row: &Row<'_>) -> Result<&'a mut Rows, Error> {
+    let id = id(row, "conversation")?;
+    found.get_mut(&id).ok_or_else(|| unreadable("a row", format!("there is no conversation {id}")))
 }
 
-fn id_of<T: FromStr<Err: std::fmt::Display>>(hex: &str) -> Result<T, Error> {
+fn each(
+    connection: &Connection,
+    sql: &str,
+    mut take: impl FnMut(&Row<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut statement = connection.prepare(sql).map_err(of_database)?;
+    let mut rows = statement.query([]).map_err(of_database)?;
+    while let Some(row) = rows.next().map_err(of_database)? {
+        take(row)?;
+    }
+    Ok(())
+}
+
+fn get<T: FromSql>(row: &Row<'_>, column: &str) -> Result<T, Error> {
+    row.get(column).map_err(of_database)
+}
+
+fn number(row: &Row<'_>, column: &str) -> Result<u64, Error> {
+    get::<i64>(row, column)?.try_into().map_err(|error| unreadable(column, error))
+}
+
+fn id<T: FromStr<Err: std::fmt::Display>>(row: &Row<'_>, column: &str) -> Result<T, Error> {
+    id_of(&get::<Vec<u8>>(row, column)?)
+}
+
+fn id_of<T: FromStr<Err: std::fmt::Display>>(bytes: &[u8]) -> Result<T, Error> {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     hex.parse().map_err(|error| unreadable("an id", error))
+}
+
+fn json<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|error| unreadable(what, error))
+}
+
+fn of_database(error: rusqlite::Error) -> Error {
+    unreadable("something", error)
 }
 
 fn unreadable(what: &str, error: impl std::fmt::Display) -> Error {
     Error::Unreadable(format!("{what} in the database: {error}"))
-}
-
-async fn query<T: DeserializeOwned>(database: &Path, sql: &str) -> Result<Vec<T>, Error> {
-    let mut command = Command::new("sqlite3");
-    command.args(["-readonly", "-json", "-cmd", BUSY]).arg(database).arg(sql);
-    let output = spawn_blocking(move || command.output()).await;
-    let output = output.map_err(|error| Error::Process(error.to_string()))??;
-    if !output.status.success() {
-        return Err(unreadable("sqlite3", String::from_utf8_lossy(&output.stderr)));
-    }
-    // No rows are written as nothing at all.
-    if output.stdout.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Vec::new());
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| unreadable("sqlite3's answer", error))
 }

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 /// Megabytes of a disk that will be full.
@@ -44,7 +45,17 @@ pub struct Stage {
     /// The server's clock, where it has one of its own.
     pub clock: Option<Clock>,
     history: History,
+    binary: PathBuf,
     data: PathBuf,
+}
+
+/// What a round leaves behind beside its history.
+#[derive(Clone, Debug, Default)]
+pub struct Left {
+    /// The server's log.
+    pub log: String,
+    /// What the server's own recount of its stopped database does not find right, in its sentences.
+    pub drift: Vec<String>,
 }
 
 /// How the wait for rest after a fault ended.
@@ -93,7 +104,18 @@ impl Stage {
         let team = Team::gather(round.size, &nobody, &proxy.base(), &history, random).await?;
         let team = Arc::new(team);
         let workload = Workload::new(Arc::clone(&team), history.clone(), round.rate, random.random());
-        Ok(Self { workload, team, proxy, probe, server, disk, clock, history, data })
+        Ok(Self {
+            workload,
+            team,
+            proxy,
+            probe,
+            server,
+            disk,
+            clock,
+            history,
+            binary: binary.to_owned(),
+            data,
+        })
     }
 
     /// Where the server listens.
@@ -133,9 +155,9 @@ impl Stage {
     }
 
     /// Ends the work and writes the truths down: every screen, what fresh clients read over REST, and the rows. Then the
-    /// server is stopped and everything ends. Returns the server's log.
-    pub async fn finish(self, writer: Writer, within: Duration) -> Result<String, Error> {
-        let Self { workload, team, proxy, probe, mut server, disk, clock, history, data } = self;
+    /// server is stopped, its doctor looks at what it stored, and everything ends.
+    pub async fn finish(self, writer: Writer, within: Duration) -> Result<Left, Error> {
+        let Self { workload, team, proxy, probe, mut server, disk, clock, history, binary, data } = self;
         workload.stop().await?;
         // Twice: what the first ones wait for may still be sent by the last ones.
         for _ in 0..2 {
@@ -149,11 +171,9 @@ impl Stage {
         for person in &team.people {
             record_truth(&nobody, &person.username, &history).await?;
         }
-        if rows::readable() {
-            for rows in rows::read(&data.join("confab.db")).await? {
-                if team.rooms.iter().any(|room| room.conversation == rows.conversation) {
-                    history.note(What::Rows(rows)).await;
-                }
+        for rows in rows::read(data.join("confab.db")).await? {
+            if team.rooms.iter().any(|room| room.conversation == rows.conversation) {
+                history.note(What::Rows(rows)).await;
             }
         }
         if let Ok(team) = Arc::try_unwrap(team) {
@@ -163,11 +183,27 @@ impl Stage {
         }
         drop((proxy, probe, history));
         writer.finish().await?;
-        server.kill9()?;
+        server.sigterm()?;
+        server.exit().await?;
+        let drift = recount(binary, data).await?;
         let log = server.log();
         drop((server, disk, clock));
-        Ok(log)
+        Ok(Left { log, drift })
     }
+}
+
+/// What the server's own doctor finds wrong in a database that nobody uses.
+async fn recount(binary: PathBuf, data: PathBuf) -> Result<Vec<String>, Error> {
+    let looking =
+        spawn_blocking(move || command(&binary).args(["doctor", "--data"]).arg(data).output()).await;
+    let output = looking.map_err(|error| Error::Process(error.to_string()))??;
+    if output.status.success() {
+        return Ok(Vec::new());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    // The first sentence says what was looked at.
+    let found: Vec<String> = String::from_utf8_lossy(&said).lines().skip(1).map(str::to_owned).collect();
+    Ok(if found.is_empty() { vec![format!("the doctor ended with {}", output.status)] } else { found })
 }
 
 /// As a person who signs in for this only.

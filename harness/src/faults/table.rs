@@ -10,7 +10,9 @@ const WRITTEN: usize = 5;
 
 /// Everything that must be zero, summed up.
 pub fn failures(judged: &[Judged]) -> usize {
-    let broken: usize = judged.iter().map(|judged| judged.report.findings.len() + judged.gaps).sum();
+    let broken =
+        judged.iter().map(|judged| judged.report.findings.len() + judged.gaps + judged.left.drift.len());
+    let broken: usize = broken.sum();
     let happened = judged.iter().flat_map(|judged| &judged.happened);
     broken + happened.map(|happened| happened.outcome.wrong.len() + happened.recovery.stuck).sum::<usize>()
 }
@@ -44,6 +46,8 @@ pub fn write(seeds: &[u64], judged: &[Judged], left_out: &[(Fault, &str)], print
         ("faults injected", sum(|judged| judged.happened.len())),
         ("messages sent", sum(|judged| judged.report.totals.sent)),
         ("messages acked", sum(|judged| judged.report.totals.acked)),
+        ("edits, recalls, reactions, pins", sum(|judged| judged.report.totals.acts)),
+        ("of those acked", sum(|judged| judged.report.totals.acts_acked)),
         ("retries", sum(|judged| judged.report.totals.retries)),
         ("duplicates absorbed", sum(|judged| judged.report.totals.absorbed)),
         ("refused", sum(|judged| judged.report.totals.refused)),
@@ -62,8 +66,14 @@ pub fn write(seeds: &[u64], judged: &[Judged], left_out: &[(Fault, &str)], print
             print(&format!("      {}", finding.words));
         }
     }
-    if judged.iter().any(|judged| judged.report.totals.rows == 0) {
-        print("the database's rows were not compared: the program sqlite3 is not installed");
+    let drift = sum(|judged| judged.left.drift.len());
+    print(&format!(
+        "{:<40}{drift:>8}{}",
+        "drift, by the doctor's recount",
+        if drift == 0 { "" } else { "  FAILED" }
+    ));
+    for sentence in judged.iter().flat_map(|judged| &judged.left.drift).take(WRITTEN) {
+        print(&format!("      {sentence}"));
     }
     let failures = failures(judged);
     let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();

@@ -1,10 +1,13 @@
-//! What people do all the time: they send, send again what may have been lost, read, come and go.
+//! What people do all the time: they send, answer and name one another, edit, take back, react and pin, ask again for what
+//! may have been lost, read, come and go.
 
 use super::team::{Room, Team};
 use crate::Error;
 use crate::history::{History, compose};
+use crate::recorder::Recent;
+use crate::recorder::request::Request;
 use crate::recorder::truth::change_membership;
-use protocol::{ConversationId, Nonce};
+use protocol::{ConversationId, Emoji, Nonce};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::VecDeque;
@@ -14,15 +17,28 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Messages that are remembered for late retries; the oldest are forgotten.
+/// Requests that are remembered for late retries; the oldest are forgotten.
 const REMEMBERED: usize = 2_000;
-/// Share of sends that are repeated with the same nonce.
+/// Share of requests that are repeated with the same nonce.
 const REPEATED: f64 = 0.3;
 /// Share of ticks at which somebody reads, and of those that name an older message.
 const READ: f64 = 0.5;
 const READ_BACK: f64 = 0.4;
 /// Older messages that are named: the first ones, so that a mark that moves there has moved back.
 const OLDEST: u64 = 20;
+/// How often, beside each 100 sends, something is done to a message: edits, recalls, reactions, pins.
+const EDITS: u32 = 5;
+const RECALLS: u32 = 2;
+const REACTIONS: u32 = 5;
+const PINS: u32 = 1;
+/// Share of sends that name somebody or everybody, and of those that answer a message.
+const NAMING: f64 = 0.1;
+const ANSWERING: f64 = 0.1;
+/// Share of reactions and pins that are taken away; of the names, how many are everybody.
+const AWAY: f64 = 0.3;
+const EVERYBODY: f64 = 0.2;
+/// Few, so that people choose the same ones.
+const EMOJI: [&str; 3] = ["👍", "❤️", "🎉"];
 /// Between two changes of membership.
 const CHURN: Duration = Duration::from_secs(1);
 /// Characters of most messages, of some, and of the few that fill queues.
@@ -30,13 +46,13 @@ const SHORT: std::ops::Range<usize> = 10..200;
 const MIDDLE: std::ops::Range<usize> = 1_000..3_000;
 const LONG: usize = 15_000;
 
-/// A message that was handed to a device.
+/// A request that was handed to a device.
 #[derive(Clone, Debug)]
 struct Sent {
     device: usize,
     nonce: Nonce,
     conversation: ConversationId,
-    text: String,
+    request: Request,
 }
 
 /// Everything the tasks of a workload share.
@@ -93,7 +109,7 @@ impl Workload {
         Ok(())
     }
 
-    /// Sends so many of the oldest messages once more, each from any device of its sender.
+    /// Asks so many of the oldest requests once more, each from any device of its sender.
     pub async fn repeat_old(&self, count: usize, random: &mut StdRng) -> Result<usize, Error> {
         let oldest: Vec<Sent> = self.shared.ledger().sent.iter().take(count).cloned().collect();
         for sent in &oldest {
@@ -134,16 +150,69 @@ impl Shared {
         let person = room.members[random.random_range(0..room.members.len())];
         let place = self.device_of(person, random);
         let device = &self.team.devices[place];
-        let n = {
-            let mut ledger = self.ledger();
-            ledger.count += 1;
-            ledger.count
+        let mut text = words(size, random);
+        if random.random_bool(NAMING) {
+            let named = room.members[random.random_range(0..room.members.len())];
+            let everybody = random.random_bool(EVERYBODY);
+            let name = if everybody { "all" } else { &self.team.people[named].username };
+            text = format!("{text} @{name}.");
+        }
+        let text = compose(device.name(), self.number(), &text);
+        let known =
+            random.random_bool(ANSWERING).then(|| device.recent(|it| it.conversation == room.conversation));
+        let reply_to = known.and_then(|known| pick(&known, random)).map(|recent| recent.message);
+        self.ask(place, room.conversation, Request::Send { text, reply_to }, random).await
+    }
+
+    /// Does something to a message that came lately, where there is one.
+    async fn act(&self, random: &mut StdRng) -> Result<(), Error> {
+        let dice = random.random_range(0..100);
+        if dice >= EDITS + RECALLS + REACTIONS + PINS {
+            return Ok(());
+        }
+        let own = dice < EDITS + RECALLS;
+        let place = random.random_range(0..self.team.devices.len());
+        let device = &self.team.devices[place];
+        let Some(recent) = pick(&device.recent(|it| !own || it.sender == device.user()), random) else {
+            return Ok(());
         };
-        let text = compose(device.name(), n, &words(size, random));
+        let message = recent.message;
+        let on = !random.random_bool(AWAY);
+        let request = if dice < EDITS {
+            let text = compose(device.name(), self.number(), &words(random.random_range(SHORT), random));
+            Request::Edit { message, text }
+        } else if own {
+            Request::Recall { message }
+        } else if dice < EDITS + RECALLS + REACTIONS {
+            let emoji = EMOJI[random.random_range(0..EMOJI.len())];
+            let emoji: Emoji =
+                emoji.parse().map_err(|error| Error::Unreadable(format!("{emoji}: {error}")))?;
+            Request::React { message, emoji, on }
+        } else {
+            Request::Pin { message, on }
+        };
+        self.ask(place, recent.conversation, request, random).await
+    }
+
+    /// A number that no other text of the run has.
+    fn number(&self) -> u64 {
+        let mut ledger = self.ledger();
+        ledger.count += 1;
+        ledger.count
+    }
+
+    /// Hands a request to a device, perhaps twice, and remembers it.
+    async fn ask(
+        &self,
+        place: usize,
+        conversation: ConversationId,
+        request: Request,
+        random: &mut StdRng,
+    ) -> Result<(), Error> {
+        let device = &self.team.devices[place];
         let settled = device.status().unsent == 0;
-        let conversation = room.conversation;
-        let nonce = device.send(conversation, text.clone()).await?;
-        let sent = Sent { device: place, nonce, conversation, text };
+        let nonce = device.request(conversation, request.clone()).await?;
+        let sent = Sent { device: place, nonce, conversation, request };
         if random.random_bool(REPEATED) {
             // At once only where nothing of the same device waits before it: a repeat that overtakes what waits would
             // break the sender's order by its own doing.
@@ -160,7 +229,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Some message whose device has an answer to everything it sent.
+    /// Some request whose device has an answer to everything it sent.
     fn any_settled(&self, random: &mut StdRng) -> Option<Sent> {
         let ledger = self.ledger();
         let place = (!ledger.sent.is_empty()).then(|| random.random_range(0..ledger.sent.len()))?;
@@ -169,7 +238,7 @@ impl Shared {
 
     async fn repeat(&self, sent: &Sent, random: &mut StdRng) -> Result<(), Error> {
         let device = self.device_of(self.team.owners[sent.device], random);
-        self.team.devices[device].repeat(sent.nonce.clone(), sent.conversation, sent.text.clone()).await
+        self.team.devices[device].repeat(sent.nonce.clone(), sent.conversation, sent.request.clone()).await
     }
 
     async fn read(&self, random: &mut StdRng) -> Result<(), Error> {
@@ -183,6 +252,10 @@ impl Shared {
 /// Waits while the workload is paused; false once it has ended.
 async fn goes_on(active: &mut watch::Receiver<bool>) -> bool {
     active.wait_for(|active| *active).await.is_ok() && active.has_changed().is_ok()
+}
+
+fn pick(known: &[Recent], random: &mut StdRng) -> Option<Recent> {
+    (!known.is_empty()).then(|| known[random.random_range(0..known.len())])
 }
 
 fn words(size: usize, random: &mut StdRng) -> String {
@@ -207,6 +280,7 @@ async fn talk(shared: Arc<Shared>, mut active: watch::Receiver<bool>, each: Dura
         let room = shared.room(&mut random);
         let done = async {
             shared.send(room, size, &mut random).await?;
+            shared.act(&mut random).await?;
             if random.random_bool(READ) { shared.read(&mut random).await } else { Ok(()) }
         };
         // A device only fails by ending, and then the run is over.

@@ -1,7 +1,8 @@
 //! What can stand in a history.
 
 use super::BodyHash;
-use protocol::{Body, Code, Conversation, ConversationId, Epoch, Kind, Message, MessageId, Nonce, UserId};
+use super::seen::{Head, Rows, Seen, Truth};
+use protocol::{Code, ConversationId, Epoch, Kind, MessageId, Nonce, UserId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -83,9 +84,22 @@ pub enum What {
         /// 1 for the first time, counted by this device.
         attempt: u32,
     },
+    /// Something is about to be done to a message, for the first time or again. It is answered like a message.
+    Act {
+        /// The user's key for it.
+        nonce: Nonce,
+        /// Where.
+        conversation: ConversationId,
+        /// Which message.
+        message: MessageId,
+        /// What.
+        deed: Deed,
+        /// 1 for the first time, counted by this device.
+        attempt: u32,
+    },
     /// An attempt was answered: stored.
     Acked {
-        /// Of the message.
+        /// Of the message, or of what was done to it.
         nonce: Nonce,
         /// Where.
         conversation: ConversationId,
@@ -97,6 +111,9 @@ pub enum What {
         message: MessageId,
         /// Whether an earlier attempt stored it.
         duplicate: bool,
+        /// The message as the answer shows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<Seen>,
     },
     /// An attempt was answered: not stored.
     Refused {
@@ -128,6 +145,9 @@ pub enum What {
         message: Option<Seen>,
         /// How it came.
         via: Via,
+        /// Milliseconds of the run when an answer to `sync` was asked for; it shows what was stored then, or later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked: Option<u64>,
     },
     /// A change that came and was dropped: known already, or of a conversation the client does not have.
     Dropped {
@@ -149,6 +169,9 @@ pub enum What {
         last: u64,
         /// The one that came or was told of.
         came: u64,
+        /// How it came; none: a `pong` told of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        via: Option<Via>,
     },
     /// The server cannot continue from the client's position: the conversation is dropped and loaded anew.
     Reset {
@@ -165,6 +188,9 @@ pub enum What {
         head_rev: u64,
         /// Ascending `seq`.
         messages: Vec<Seen>,
+        /// Milliseconds of the run when it was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked: Option<u64>,
     },
     /// A `pong` did not come in time; the client gives the socket up.
     PongMissed {
@@ -198,6 +224,9 @@ pub enum What {
         /// What is still unread, where it is the client's own user's mark.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unread: Option<u64>,
+        /// How many of those name the user, likewise.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mentions: Option<u64>,
     },
     /// Somebody was added or removed, or it was tried. Written when the answer is there.
     Membership {
@@ -244,162 +273,39 @@ pub enum What {
     Rows(Rows),
 }
 
+/// What somebody does to a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deed {
+    /// Gives it other words.
+    Edit {
+        /// What it is to say.
+        body: BodyHash,
+    },
+    /// Takes it back.
+    Recall,
+    /// Puts a reaction under it, or takes it away.
+    React {
+        /// Which one.
+        emoji: String,
+        /// Put, otherwise taken away.
+        on: bool,
+    },
+    /// Pins it, or unpins it.
+    Pin {
+        /// Pinned, otherwise unpinned.
+        on: bool,
+    },
+}
+
 /// How a change came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
     /// By itself.
     Event,
-    /// In the answer to the client's own message.
+    /// In the answer to the client's own request.
     Ack,
     /// In an answer to `sync`.
     Changes,
-}
-
-/// A conversation object, without its words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
-    /// Which one.
-    pub conversation: ConversationId,
-    /// Its newest message.
-    pub head_seq: u64,
-    /// Its newest change.
-    pub head_rev: u64,
-    /// The user's read mark.
-    pub read_seq: u64,
-    /// What is unread.
-    pub unread: u64,
-    /// How many of those name the user.
-    pub mentions: u64,
-}
-
-impl From<&Conversation> for Head {
-    fn from(conversation: &Conversation) -> Self {
-        let &Conversation { id, head_seq, head_rev, read_seq, unread, mentions, .. } = conversation;
-        Self { conversation: id, head_seq, head_rev, read_seq, unread, mentions }
-    }
-}
-
-/// A message, without its words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    /// Its place.
-    pub seq: u64,
-    /// Its last change.
-    pub rev: u64,
-    /// The change that posted it, where that is known (rows).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub posted_rev: Option<u64>,
-    /// Its id.
-    pub id: MessageId,
-    /// Who wrote it.
-    pub sender: UserId,
-    /// The sender's key for it, where it is shown.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nonce: Option<Nonce>,
-    /// Of its text; none where it has no text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<BodyHash>,
-    /// Whether the text agrees with the hash inside it.
-    pub intact: bool,
-    /// Whether it is recalled.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub recalled: bool,
-    /// Whom it names.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mentions: Vec<UserId>,
-}
-
-impl Seen {
-    /// Of a message whose `text` is known.
-    pub fn body_of(text: Option<&str>) -> (Option<BodyHash>, bool) {
-        (text.map(BodyHash::of), text.is_some_and(super::is_intact))
-    }
-}
-
-impl From<&Message> for Seen {
-    fn from(message: &Message) -> Self {
-        let text = match &message.body {
-            Body::Text { text } => Some(text.as_str()),
-            _ => None,
-        };
-        let (body, intact) = Self::body_of(text);
-        Self {
-            seq: message.seq,
-            rev: message.rev,
-            posted_rev: None,
-            id: message.id,
-            sender: message.sender,
-            nonce: message.nonce.clone(),
-            body,
-            intact,
-            recalled: message.recalled,
-            mentions: message.mentions.clone(),
-        }
-    }
-}
-
-/// A conversation at rest, as one user sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Truth {
-    /// Which one.
-    pub conversation: ConversationId,
-    /// Every message after this one that the user may see is in `messages`; what is before it was never loaded.
-    pub from_seq: u64,
-    /// Ascending `seq`, or as the screen has them.
-    pub messages: Vec<Seen>,
-    /// The newest message.
-    pub head_seq: u64,
-    /// The newest change.
-    pub head_rev: u64,
-    /// The user's read mark.
-    pub read_seq: u64,
-    /// What is unread; none where the client cannot know.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unread: Option<u64>,
-    /// How many of those name the user; none where it is not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mentions: Option<u64>,
-}
-
-/// A conversation at rest, as the database has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rows {
-    /// Which one.
-    pub conversation: ConversationId,
-    /// Every message, with `nonce` and `posted_rev`.
-    pub messages: Vec<Seen>,
-    /// Its newest message, as the conversation's row says.
-    pub head_seq: u64,
-    /// Its newest change, as the conversation's row says.
-    pub head_rev: u64,
-    /// Everybody who is a member now.
-    pub members: Vec<RowMember>,
-    /// Every change that is not a new message.
-    pub changes: Vec<RowChange>,
-}
-
-/// A member's row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RowMember {
-    /// Who.
-    pub user: UserId,
-    /// Messages after this one are theirs to read.
-    pub joined_seq: u64,
-    /// Changes after this one are theirs to see.
-    pub joined_rev: u64,
-    /// Their read mark.
-    pub read_seq: u64,
-}
-
-/// A change's row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RowChange {
-    /// Its number.
-    pub rev: u64,
-    /// Its type on the wire.
-    pub change: String,
-    /// Whom a change of membership is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<UserId>,
 }

@@ -97,7 +97,7 @@ impl Link {
         has: Option<&Has>,
     ) -> Result<(Option<Epoch>, Vec<(ConversationId, u64)>), Error> {
         let (epoch, cursors) = has.map(|has| (has.epoch, has.cursors.clone())).unzip();
-        self.send(&ClientFrame::Hello { protocol: PROTOCOL, epoch, cursors, marks: None }).await?;
+        self.send(&ClientFrame::Hello { protocol: PROTOCOL, epoch, cursors, states: None }).await?;
         let (mut epoch, mut differing) = (None, Vec::new());
         loop {
             match self.next().await? {

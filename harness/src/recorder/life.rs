@@ -5,12 +5,13 @@
 use super::outbox::{self, Item, Outbox};
 use super::settle::Quiescing;
 use super::view::View;
-use super::{Command, Config, Identity, Status, hash};
+use super::{Command, Config, Identity, Latest, Status};
 use crate::history::{History, What};
 use crate::{Error, Handshake, Hello, Socket};
 use protocol::frame::close;
 use protocol::{ClientFrame, Conversation, ConversationId, limits};
 use rand::RngExt;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -31,6 +32,7 @@ pub(super) struct Life {
     history: History,
     asked: mpsc::Receiver<Command>,
     told: watch::Sender<Status>,
+    latest: Latest,
     pub(super) status: Status,
     pub(super) outbox: Outbox,
     pub(super) view: View,
@@ -47,6 +49,8 @@ pub(super) struct Life {
     stalled: bool,
     /// No `sync` before this: one was refused.
     sync_at: Instant,
+    /// Milliseconds of the run when the oldest `sync` without an answer was asked for, on this connection.
+    synced_at: BTreeMap<ConversationId, u64>,
     beat_at: Instant,
     pings: u64,
     /// The `ping` that has no `pong` yet.
@@ -60,6 +64,7 @@ impl Life {
         history: History,
         asked: mpsc::Receiver<Command>,
         told: watch::Sender<Status>,
+        latest: Latest,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -69,6 +74,7 @@ impl Life {
             history,
             asked,
             told,
+            latest,
             status: Status::default(),
             outbox: Outbox::default(),
             quiescing: None,
@@ -80,6 +86,7 @@ impl Life {
             hold: false,
             stalled: false,
             sync_at: now,
+            synced_at: BTreeMap::new(),
             beat_at: now,
             pings: 0,
             pinged: None,
@@ -169,6 +176,7 @@ impl Life {
                 && now >= self.sync_at
                 && let Some((conversation, after)) = self.view.take_behind()
             {
+                self.synced_at.entry(conversation).or_insert_with(|| self.history.now());
                 self.write(&ClientFrame::Sync { conversation, after }).await;
             }
             while self.is_live()
@@ -183,9 +191,11 @@ impl Life {
     async fn obey(&mut self, command: Command) {
         let now = Instant::now();
         match command {
-            Command::Send { nonce, conversation, text } => self.outbox.push(nonce, conversation, text, now),
-            Command::Repeat { nonce, conversation, text } => {
-                self.outbox.repeat(nonce, conversation, text, now);
+            Command::Ask { nonce, conversation, request } => {
+                self.outbox.push(nonce, conversation, request, now);
+            }
+            Command::Repeat { nonce, conversation, request } => {
+                self.outbox.repeat(nonce, conversation, request, now);
             }
             Command::Read { conversation, seq } => self.read(conversation, seq).await,
             Command::Stall(stalled) => {
@@ -240,7 +250,7 @@ impl Life {
         self.record(What::Connected).await;
         let known = self.view.epoch.is_some();
         let hello = socket
-            .hello_with(self.view.epoch, known.then(|| self.cursors()), known.then(|| self.view.marks()))
+            .hello_with(self.view.epoch, known.then(|| self.cursors()), known.then(|| self.view.states()))
             .await?;
         Ok((socket, hello))
     }
@@ -275,6 +285,7 @@ impl Life {
             self.record(What::Unknown { nonce }).await;
         }
         self.view.unanswered();
+        self.synced_at.clear();
         if was_live && now >= self.live_since + self.config.calm {
             self.failures = 0;
         }
@@ -293,11 +304,9 @@ impl Life {
     }
 
     async fn attempt(&mut self, item: Item) {
-        let Item { nonce, conversation, text, attempts, .. } = item;
-        let body = hash(&text);
-        let invoke = What::Invoke { nonce: nonce.clone(), conversation, body, attempt: attempts };
-        self.record(invoke).await;
-        let Ok(text) = text.parse() else {
+        let Item { nonce, conversation, request, attempts, .. } = item;
+        self.record(request.record(nonce.clone(), conversation, attempts)).await;
+        let Ok(frame) = request.frame(nonce.clone(), conversation) else {
             // Outside the limits of a message: it never leaves the device.
             self.record(What::Refused {
                 nonce: nonce.clone(),
@@ -309,8 +318,7 @@ impl Life {
             return;
         };
         self.status.attempts += 1;
-        let body = protocol::Body::Text { text };
-        self.write(&ClientFrame::Send { nonce, conversation, body, reply_to: None }).await;
+        self.write(&frame).await;
     }
 
     /// One beat: the last `pong` must have come, and what it told of too.
@@ -335,11 +343,12 @@ impl Life {
     async fn load(&mut self, conversation: ConversationId) {
         let client = self.identity.client.clone();
         let query = format!("limit={}", limits::PAGE);
+        let asked = Some(self.history.now());
         match timeout(self.config.patience, client.messages(conversation, &query)).await {
             Ok(Ok(page)) => {
                 let messages = page.messages.iter().map(crate::history::Seen::from).collect();
                 let (head_seq, head_rev) = (page.head_seq, page.head_rev);
-                self.record(What::Page { conversation, head_seq, head_rev, messages }).await;
+                self.record(What::Page { conversation, head_seq, head_rev, messages, asked }).await;
                 self.view.take_page(conversation, page);
             }
             // No member any more; the socket's own word for it is on its way.

@@ -1,12 +1,13 @@
-//! What a device has to send: kept until it is acknowledged or refused for good, one message per conversation in
+//! What a device has to send: kept until it is acknowledged or refused for good, one request per conversation in
 //! flight, so that a sender's order survives every retry.
 
+use super::request::Request;
 use protocol::{ConversationId, Nonce};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Messages that may wait. At the bound the device takes no further commands, and its driver waits.
+/// Requests that may wait. At the bound the device takes no further commands, and its driver waits.
 pub const WAITING: usize = 10_000;
 
 /// Everything without a final answer.
@@ -17,7 +18,7 @@ pub struct Outbox {
     repeats: BTreeMap<Nonce, Item>,
 }
 
-/// One message.
+/// One request.
 #[derive(Clone, Debug)]
 pub struct Item {
     /// Its key.
@@ -25,7 +26,7 @@ pub struct Item {
     /// Where to.
     pub conversation: ConversationId,
     /// What.
-    pub text: String,
+    pub request: Request,
     /// Attempts so far.
     pub attempts: u32,
     state: State,
@@ -38,24 +39,24 @@ enum State {
 }
 
 impl Item {
-    fn new(nonce: Nonce, conversation: ConversationId, text: String, now: Instant) -> Self {
-        Self { nonce, conversation, text, attempts: 0, state: State::Waiting { until: now } }
+    fn new(nonce: Nonce, conversation: ConversationId, request: Request, now: Instant) -> Self {
+        Self { nonce, conversation, request, attempts: 0, state: State::Waiting { until: now } }
     }
 }
 
 impl Outbox {
-    /// Adds a message behind the others of its conversation.
-    pub fn push(&mut self, nonce: Nonce, conversation: ConversationId, text: String, now: Instant) {
-        let item = Item::new(nonce, conversation, text, now);
+    /// Adds a request behind the others of its conversation.
+    pub fn push(&mut self, nonce: Nonce, conversation: ConversationId, request: Request, now: Instant) {
+        let item = Item::new(nonce, conversation, request, now);
         self.turns.entry(conversation).or_default().push_back(item);
     }
 
     /// Adds a repetition, which waits for nothing. One of the same nonce takes the place of the other.
-    pub fn repeat(&mut self, nonce: Nonce, conversation: ConversationId, text: String, now: Instant) {
-        self.repeats.insert(nonce.clone(), Item::new(nonce, conversation, text, now));
+    pub fn repeat(&mut self, nonce: Nonce, conversation: ConversationId, request: Request, now: Instant) {
+        self.repeats.insert(nonce.clone(), Item::new(nonce, conversation, request, now));
     }
 
-    /// How many messages have no final answer.
+    /// How many requests have no final answer.
     pub fn len(&self) -> usize {
         self.repeats.len() + self.turns.values().map(VecDeque::len).sum::<usize>()
     }
@@ -70,7 +71,7 @@ impl Outbox {
         self.turns.values_mut().filter_map(VecDeque::front_mut).chain(self.repeats.values_mut())
     }
 
-    /// The next message to send now; it counts as in flight.
+    /// The next request to send now; it counts as in flight.
     pub fn take_due(&mut self, now: Instant) -> Option<Item> {
         let due = |item: &&mut Item| matches!(item.state, State::Waiting { until } if until <= now);
         let item = self.first().find(due)?;
@@ -87,6 +88,13 @@ impl Outbox {
                 State::InFlight { since } => since + patience,
             })
             .min()
+    }
+
+    /// What was asked under a nonce, while it has no final answer.
+    pub fn request(&self, nonce: &Nonce) -> Option<&Request> {
+        let first = self.turns.values().filter_map(VecDeque::front);
+        let item = first.chain(self.repeats.values()).find(|item| item.nonce == *nonce);
+        item.map(|item| &item.request)
     }
 
     /// A final answer came.
@@ -136,14 +144,18 @@ impl Outbox {
 mod tests {
     use super::*;
 
+    fn say(text: &str) -> Request {
+        Request::Send { text: text.to_owned(), reply_to: None }
+    }
+
     #[test]
     fn the_next_of_a_conversation_waits_for_the_answer() {
         let (now, room, other) = (Instant::now(), ConversationId::generate(), ConversationId::generate());
         let mut outbox = Outbox::default();
         let [one, two, three] = [(); 3].map(|()| Nonce::generate());
-        outbox.push(one.clone(), room, "1".into(), now);
-        outbox.push(two.clone(), room, "2".into(), now);
-        outbox.push(three.clone(), other, "3".into(), now);
+        outbox.push(one.clone(), room, say("1"), now);
+        outbox.push(two.clone(), room, say("2"), now);
+        outbox.push(three.clone(), other, say("3"), now);
         let mut sent: Vec<_> = std::iter::from_fn(|| outbox.take_due(now)).map(|item| item.nonce).collect();
         sent.sort();
         assert_eq!(sent, [one.clone(), three.clone()]);

@@ -1,10 +1,11 @@
 //! What a device has on its screen, and what it knows to be missing. It decides; nothing here waits or sends.
 
 use crate::Replica;
-use crate::history::{Head, Seen, Truth};
+use crate::history::{Seen, Truth};
 use crate::replica::Applied;
+use protocol::conversation::state;
 use protocol::rest::Messages;
-use protocol::{Change, ChangeKind, ConversationId, Epoch, UserId};
+use protocol::{Change, ChangeKind, Conversation, ConversationId, Epoch, Message, Settings, UserId};
 use std::collections::BTreeMap;
 
 /// Everything a device has.
@@ -24,6 +25,9 @@ struct Held {
     from_seq: u64,
     head_seq: u64,
     read_seq: u64,
+    /// Everybody's marks, as far as they are told; with them and the settings `hello` names what is no change.
+    marks: BTreeMap<UserId, u64>,
+    settings: Settings,
     /// The highest `rev` heard of.
     told: u64,
     /// A `sync` is on its way.
@@ -70,15 +74,21 @@ impl View {
         self.held.keys().map(|id| (*id, self.rev(*id))).collect()
     }
 
-    /// For `hello`: read marks.
-    pub fn marks(&self) -> Vec<(ConversationId, u64)> {
-        self.held.iter().map(|(id, held)| (*id, held.read_seq)).collect()
+    /// For `hello`: states. A state that is not the server's brings the object again, nothing more.
+    pub fn states(&self) -> Vec<(ConversationId, u32)> {
+        let of = |held: &Held| state(held.read_seq, held.marks.values().sum(), &held.settings);
+        self.held.iter().map(|(id, held)| (*id, of(held))).collect()
+    }
+
+    /// Whether a message is one that the device has never had.
+    pub fn is_new(&self, message: &Message) -> bool {
+        message.seq > self.head_seq(message.conversation)
     }
 
     /// Takes a conversation object in. A known conversation keeps what it has; what it lacks is then known to be
     /// missing.
-    pub fn take_head(&mut self, head: &Head) {
-        let id = head.conversation;
+    pub fn take_head(&mut self, head: &Conversation) {
+        let id = head.id;
         if !self.holds(id) {
             self.replica.replace(id, Vec::new(), head.head_rev);
             let held = Held {
@@ -92,6 +102,8 @@ impl View {
         if let Some(held) = self.held.get_mut(&id) {
             held.read_seq = held.read_seq.max(head.read_seq);
             held.told = held.told.max(head.head_rev);
+            held.marks = head.members.iter().map(|member| (member.user, member.read_seq)).collect();
+            held.settings = head.settings.clone();
         }
     }
 
@@ -112,6 +124,7 @@ impl View {
             held.told = held.told.max(change.rev);
             if let (Applied::Yes, ChangeKind::Posted { message }) = (applied, &change.kind) {
                 held.head_seq = held.head_seq.max(message.seq);
+                raise(&mut held.marks, message.sender, message.seq);
                 if message.sender == self.me {
                     held.read_seq = held.read_seq.max(message.seq);
                 }
@@ -149,6 +162,23 @@ impl View {
     pub fn mark(&mut self, id: ConversationId, seq: u64) {
         if let Some(held) = self.held.get_mut(&id) {
             held.read_seq = held.read_seq.max(seq);
+            raise(&mut held.marks, self.me, seq);
+        }
+    }
+
+    /// Somebody's mark is at least here.
+    pub fn marked(&mut self, id: ConversationId, user: UserId, seq: u64) {
+        if user == self.me {
+            self.mark(id, seq);
+        } else if let Some(held) = self.held.get_mut(&id) {
+            raise(&mut held.marks, user, seq);
+        }
+    }
+
+    /// The user's settings are these.
+    pub fn set(&mut self, id: ConversationId, settings: Settings) {
+        if let Some(held) = self.held.get_mut(&id) {
+            held.settings = settings;
         }
     }
 
@@ -222,6 +252,9 @@ impl View {
         let unread = messages
             .iter()
             .filter(|message| message.seq > held.read_seq && message.sender != self.me && !message.recalled);
+        let naming = unread.clone().filter(|message| message.names(self.me));
+        // Only countable where everything after the mark was loaded.
+        let countable = held.from_seq <= held.read_seq;
         Truth {
             conversation: id,
             from_seq: held.from_seq,
@@ -229,10 +262,16 @@ impl View {
             head_seq: held.head_seq,
             head_rev: self.rev(id),
             read_seq: held.read_seq,
-            // Only countable where everything after the mark was loaded.
-            unread: (held.from_seq <= held.read_seq).then(|| unread.count() as u64),
-            mentions: None,
+            unread: countable.then(|| unread.count() as u64),
+            mentions: countable.then(|| naming.count() as u64),
         }
+    }
+}
+
+/// Marks only go forward. Somebody whose mark is not told has none here either.
+fn raise(marks: &mut BTreeMap<UserId, u64>, user: UserId, seq: u64) {
+    if let Some(mark) = marks.get_mut(&user) {
+        *mark = (*mark).max(seq);
     }
 }
 
@@ -241,12 +280,27 @@ mod tests {
     use super::*;
     use protocol::MessageId;
 
-    fn head(conversation: ConversationId, head_rev: u64) -> Head {
-        Head { conversation, head_seq: 0, head_rev, read_seq: 0, unread: 0, mentions: 0 }
+    fn head(id: ConversationId, head_rev: u64) -> Conversation {
+        Conversation {
+            id,
+            kind: protocol::Kind::Group,
+            title: String::new(),
+            head_seq: 0,
+            head_rev,
+            read_seq: 0,
+            unread: 0,
+            mentions: 0,
+            last_message: None,
+            members: Vec::new(),
+            member_count: 0,
+            public: false,
+            history: protocol::History::Join,
+            settings: Settings::default(),
+        }
     }
 
     fn joined(rev: u64) -> Change {
-        Change { rev, kind: ChangeKind::Joined { by: UserId::generate(), user: UserId::generate() } }
+        Change::new(rev, ChangeKind::Joined { by: UserId::generate(), user: UserId::generate() })
     }
 
     #[test]
@@ -282,9 +336,9 @@ mod tests {
     fn a_screen_counts_what_is_unread_only_where_it_has_all_of_it() {
         let (room, me) = (ConversationId::generate(), UserId::generate());
         let mut view = View::new(me);
-        view.take_head(&Head { head_seq: 300, read_seq: 10, ..head(room, 300) });
+        view.take_head(&Conversation { head_seq: 300, read_seq: 10, ..head(room, 300) });
         assert_eq!(view.unloaded(), Some(room));
-        let message = |seq, sender| protocol::Message {
+        let message = |seq, sender| Message {
             id: MessageId::generate(),
             conversation: room,
             seq,
@@ -297,15 +351,17 @@ mod tests {
             recalled: false,
             reply_to: None,
             mentions: Vec::new(),
+            mentions_all: false,
             reactions: Vec::new(),
             pinned: false,
         };
         let messages = (298..=300).map(|seq| message(seq, UserId::generate())).collect();
-        view.take_page(room, Messages { messages, head_seq: 300, head_rev: 300 });
+        let page = Messages { messages, quoted: vec![], happened: vec![], head_seq: 300, head_rev: 300 };
+        view.take_page(room, page);
         assert_eq!(view.screens()[0].unread, None);
         view.mark(room, 298);
         assert_eq!(view.screens()[0].unread, Some(2));
-        let change = Change { rev: 301, kind: ChangeKind::Posted { message: message(301, me) } };
+        let change = Change::new(301, ChangeKind::Posted { message: message(301, me) });
         assert_eq!(view.apply(room, &change), Applied::Yes);
         assert_eq!((view.screens()[0].unread, view.read_seq(room)), (Some(0), 301));
     }
