@@ -12,7 +12,7 @@ run: build ## build, then serve on http://127.0.0.1:3000 (ARGS: options of `conf
 build: ## install what is missing and build target/release/confab, the page inside
 	@scripts/build
 
-test: ## format, lints, Rust tests, page tests in Chromium, a minute of faults; the last line is the sum
+test: ## format, lints, Rust tests, page tests in Chromium; the last line is the sum
 	@scripts/test
 
 dev: ## rebuild and restart on every change (ARGS: options of `confab serve`)

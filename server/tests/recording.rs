@@ -5,7 +5,7 @@ use harness::history::{self, History, Seen, What, compose};
 use harness::recorder::request::Request;
 use harness::recorder::truth::{change_membership, record_rest};
 use harness::recorder::{Config, Device, Identity};
-use harness::{Error, Person, Scene};
+use harness::{Person, Scene};
 use protocol::limits::{PAGE, SYNC_CHANGES};
 use protocol::{ConversationId, Kind};
 use std::time::Duration;
@@ -18,11 +18,11 @@ async fn device(person: &Person, number: u32, history: &History) -> Device {
     let own = person.second_device().await.expect("a second sign-in");
     let name = format!("{}/{number}", person.user.username);
     let identity = Identity { name, user: person.id(), client: own.client };
-    Ok(Device::spawn(Config::quick(person.client.base()), identity, history.clone()))
+    Device::spawn(Config::quick(person.client.base()), identity, history.clone())
 }
 
 /// Waits until everybody is at rest, then records every truth but the rows.
-async fn settle(devices: &[Device], people: &[Person], history: &History) -> Result<(), Error> {
+async fn settle(devices: &[Device], people: &[Person], history: &History) {
     // Twice: the first round ends when a device's own messages are out, which moves the others' heads.
     for _ in 0..2 {
         let waits = devices.iter().map(|device| device.quiesce(PATIENCE));
@@ -51,10 +51,10 @@ async fn what_devices_record_around_a_kill_is_judged_good_and_a_lie_is_found() {
         .note(What::Founded { conversation: room, kind: Kind::Group, members: vec![ada.id(), ben.id()] })
         .await;
     let devices = [
-        device(ada, 1, &history).await.unwrap(),
-        device(ada, 2, &history).await.unwrap(),
-        device(ben, 1, &history).await.unwrap(),
-        device(cleo, 1, &history).await.unwrap(),
+        device(ada, 1, &history).await,
+        device(ada, 2, &history).await,
+        device(ben, 1, &history).await,
+        device(cleo, 1, &history).await,
     ];
     let [one, two, bens, cleos] = &devices;
     for device in &devices {
@@ -99,7 +99,7 @@ async fn what_devices_record_around_a_kill_is_judged_good_and_a_lie_is_found() {
     bens.read(room, None).await.unwrap();
     assert!(change_membership(&ada.client, ada.id(), &history, room, cleo.id(), false).await);
     say(one, room).await;
-    settle(&devices, &people, &history).await.unwrap();
+    settle(&devices, &people, &history).await;
     assert!(one.status().connections > 1 && two.status().connections > 1);
     for device in devices {
         device.stop().await.unwrap();
@@ -142,7 +142,7 @@ async fn a_device_that_was_away_too_long_starts_over_from_a_page() {
     let path = folder.path().join("run.jsonl");
     let (history, writer) = History::begin(&path).unwrap();
     let room = ada.client.direct(ben.id()).await.unwrap().id;
-    let device = device(ben, 1, &history).await.unwrap();
+    let device = device(ben, 1, &history).await;
     device.until("the first connection", PATIENCE, |status| status.live).await.unwrap();
     device.cut(true).await.unwrap();
     device.until("the cut", PATIENCE, |status| !status.live).await.unwrap();

@@ -114,7 +114,13 @@ impl View {
         held.head_seq = page.head_seq;
         held.told = held.told.max(page.head_rev);
         held.unloaded = false;
+        // Sending raises one's own mark, however the message comes back.
+        let own =
+            page.messages.iter().rev().find(|message| message.sender == self.me).map(|message| message.seq);
         self.replica.replace(id, page.messages, page.head_rev);
+        if let Some(seq) = own {
+            self.mark(id, seq);
+        }
     }
 
     /// Applies a change by the rule for clients. Only of a conversation it holds.
@@ -364,5 +370,10 @@ mod tests {
         let change = Change::new(301, ChangeKind::Posted { message: message(301, me) });
         assert_eq!(view.apply(room, &change), Applied::Yes);
         assert_eq!((view.screens()[0].unread, view.read_seq(room)), (Some(0), 301));
+        // My own message in a page, not as a change.
+        let messages = vec![message(302, UserId::generate()), message(303, me)];
+        let page = Messages { messages, quoted: vec![], happened: vec![], head_seq: 303, head_rev: 303 };
+        view.take_page(room, page);
+        assert_eq!(view.read_seq(room), 303);
     }
 }
