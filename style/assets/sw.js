@@ -41,7 +41,7 @@ async function look(path) {
   if (!page(path) || Date.now() - (fetched.get(path) ?? 0) < AGAIN_MS) return;
   const since = forgotten;
   fetched.set(path, Date.now());
-  await fetch(path, { redirect: "error" }).then((answer) => keepPage(path, answer, since), () => fetched.delete(path));
+  await fetch(path, { redirect: "manual" }).then((answer) => keepPage(path, answer, since), () => fetched.delete(path));
 }
 
 async function lookAtAll() {
