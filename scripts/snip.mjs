@@ -13,10 +13,6 @@ const UNUSED = [/\bhydrate_async(::\{\{closure\}\})+(::h[0-9a-f]{16})?$/, /_with
 const SILENT = [];
 /** `unreachable` and `end`, without locals: three bytes. */
 const TRAP = Uint8Array.of(3, 0, 0, 0x0b);
-// What is dropped of them never is. It may stand for the equal drop of something else, so it leaks instead of trapping.
-const LEAKED = [/^core(\[[0-9a-f]+\])?::ptr::drop_in_place<.*hydrate_async/];
-/** `end`. */
-const NOTHING = Uint8Array.of(2, 0, 0x0b);
 /** `i32.const 0`, which is `Ok(())`, and `end`. */
 const DONE = Uint8Array.of(4, 0, 0x41, 0, 0x0b);
 const I32 = 0x7f;
@@ -150,10 +146,6 @@ function emptied({ body }) {
     } else if (SILENT.some((debug) => debug.test(name)) && types[typeOf[i]] === "i32") {
       parts.push(DONE);
       silent++;
-      saved += at - start;
-    } else if (LEAKED.some((drop) => drop.test(name)) && types[typeOf[i]] === "nothing") {
-      parts.push(NOTHING);
-      functions++;
       saved += at - start;
     } else parts.push(bytes.subarray(start, at));
   }
