@@ -154,8 +154,9 @@ impl Chat {
     }
 
     /// A one-time ticket for a socket, for clients that can send neither cookie nor header.
-    pub fn ticket(&self, who: Identity) -> Ticket {
-        self.inner.tickets.issue(who)
+    pub fn ticket(&self, who: Identity) -> Result<Ticket> {
+        self.inner.rates.check(Action::Ticket, who.user)?;
+        Ok(self.inner.tickets.issue(who))
     }
 
     /// Whose ticket this is, if it is one; it is void afterwards.

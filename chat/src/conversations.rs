@@ -90,6 +90,7 @@ impl Chat {
                 Ok((self.conversation(who, id).await.map_err(Error::after_commit)?, false))
             }
             Created::OtherUse => Err(Error::IdempotencyConflict),
+            Created::Full(why) => Err(Error::Conflict(why)),
             Created::UnknownMember if kind == Kind::Direct => Err(Error::NotFound),
             Created::UnknownMember => Err(Error::invalid("members", "must be people of this server")),
         }

@@ -127,8 +127,9 @@ impl Chat {
         let mut conversations = self.inner.stores.conversations.conversations(who.user).await?;
         conversations.retain(|conversation| conversation.unread > 0);
         let spans: Vec<_> = conversations.iter().map(unread_span).collect();
-        let mut messages =
-            self.inner.stores.messages.unread(who.user, &spans, limits::UNREAD_MESSAGES).await?;
+        let count = u32::try_from(spans.len()).unwrap_or(u32::MAX).max(1);
+        let each = (limits::UNREAD_MESSAGES_ALL / count).clamp(1, limits::UNREAD_MESSAGES);
+        let mut messages = self.inner.stores.messages.unread(who.user, &spans, each).await?;
         messages.iter_mut().for_each(|message| for_reader(message, who.user));
         let mut found: HashMap<ConversationId, Vec<Message>> = HashMap::new();
         for message in messages {

@@ -28,6 +28,8 @@ pub(crate) enum Action {
     Mark,
     /// Changing what only oneself sees.
     Settings,
+    /// Asking for a ticket.
+    Ticket,
 }
 
 /// One kind of action.
@@ -64,6 +66,7 @@ pub(crate) struct Rates {
     member: Rate,
     mark: Rate,
     settings: Rate,
+    ticket: Rate,
 }
 
 impl Rates {
@@ -75,6 +78,7 @@ impl Rates {
             member: Rate::new(200, Duration::from_millis(50)),
             mark: Rate::new(500, Duration::from_millis(5)),
             settings: Rate::new(100, Duration::from_millis(50)),
+            ticket: Rate::new(100, Duration::from_millis(100)),
         }
     }
 
@@ -87,6 +91,7 @@ impl Rates {
             Action::Member => &self.member,
             Action::Mark => &self.mark,
             Action::Settings => &self.settings,
+            Action::Ticket => &self.ticket,
         };
         rate.check(user)
     }

@@ -8,9 +8,12 @@ use crate::planted::{self, Mistake};
 use crate::store::Head;
 use crate::{Chat, Identity, Inner, Result};
 use protocol::limits::{CURSORS, HEARTBEAT_MS, Limits};
-use protocol::{ConversationId, Epoch, ServerFrame};
+use protocol::{Conversation, ConversationId, Epoch, ServerFrame, UserId};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+/// Most conversations in one `heads` frame; more come in several, so that no frame grows with a person's years here.
+const HEADS: usize = 500;
 
 /// What a client says it has.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,6 +30,11 @@ impl Chat {
     /// A new socket of a signed-in person; [`Chat::detach`] forgets it.
     pub fn attach(&self, who: Identity) -> Arc<Socket> {
         self.inner.hub.attach(who)
+    }
+
+    /// How many sockets a person has here.
+    pub fn sockets_of(&self, user: UserId) -> usize {
+        self.inner.hub.sockets_of(user).len()
     }
 
     /// Forgets a socket.
@@ -98,7 +106,8 @@ impl Chat {
             limits: Limits::default(),
             server_time: now(),
         };
-        let mut frames = vec![welcome, ServerFrame::Heads { conversations }];
+        let mut frames = vec![welcome];
+        frames.extend(heads_in_parts(conversations));
         frames.extend(gone);
         frames.push(ServerFrame::Live {});
         frames.push(presences.present(socket));
@@ -109,6 +118,17 @@ impl Chat {
     pub fn moved(&self, socket: &Socket) -> Vec<(ConversationId, u64)> {
         self.inner.hub.moved(socket)
     }
+}
+
+/// Conversations as `heads` frames, one at least.
+fn heads_in_parts(mut conversations: Vec<Conversation>) -> Vec<ServerFrame> {
+    let mut frames = Vec::with_capacity(conversations.len() / HEADS + 1);
+    while conversations.len() > HEADS {
+        let rest = conversations.split_off(HEADS);
+        frames.push(ServerFrame::Heads { conversations: std::mem::replace(&mut conversations, rest) });
+    }
+    frames.push(ServerFrame::Heads { conversations });
+    frames
 }
 
 /// The conversations whose `rev`, or `state`, is not what the client has; all of them where it has nothing.

@@ -124,6 +124,8 @@ pub(crate) enum Created {
     OtherUse,
     /// One of the members does not exist.
     UnknownMember,
+    /// One of the members is in too many conversations; the words for it.
+    Full(&'static str),
 }
 
 /// A change of a group other than a message.

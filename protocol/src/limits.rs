@@ -12,6 +12,10 @@ pub const PAGE: u32 = 200;
 pub const PAGE_DEFAULT: u32 = 50;
 /// Most cursors in one `hello`. A client with more leaves the rest out and gets those conversations whole.
 pub const CURSORS: usize = 500;
+/// Most conversations of one person: another one is refused, whoever opens it.
+pub const CONVERSATIONS: u32 = 5_000;
+/// Most sockets one person may have open at once; another one is refused.
+pub const SOCKETS: usize = 100;
 /// Frames that may wait for one socket; one more closes it with 4008 (resync).
 pub const QUEUE_FRAMES: usize = 256;
 /// Bytes that may wait for one socket; more closes it with 4008 (resync).
@@ -48,6 +52,9 @@ pub const GROUPS: u32 = 20;
 pub const PEOPLE_IDS: usize = 200;
 /// Newest messages each conversation carries in `unread/all`.
 pub const UNREAD_MESSAGES: u32 = 50;
+/// Most messages of all conversations together in `unread/all`, unless there are more conversations than that. Where
+/// more than a hundred have unread messages, each carries fewer of them.
+pub const UNREAD_MESSAGES_ALL: u32 = 5_000;
 /// Longest emoji, in bytes: a family with skin tones is far shorter.
 pub const EMOJI_BYTES: usize = 64;
 /// Most different emoji under one message; another one is refused.
@@ -77,6 +84,8 @@ pub struct Limits {
     pub text_chars: usize,
     pub page: u32,
     pub cursors: usize,
+    pub conversations: u32,
+    pub sockets: usize,
     pub queue_frames: usize,
     pub queue_bytes: usize,
     pub group_members: u32,
@@ -104,6 +113,8 @@ impl Default for Limits {
             text_chars: TEXT_CHARS,
             page: PAGE,
             cursors: CURSORS,
+            conversations: CONVERSATIONS,
+            sockets: SOCKETS,
             queue_frames: QUEUE_FRAMES,
             queue_bytes: QUEUE_BYTES,
             group_members: GROUP_MEMBERS,

@@ -370,3 +370,17 @@ async fn a_client_that_stays_has_everything_that_one_who_returns_is_told() {
     let stored = ben.client.whole_history(room).await.unwrap();
     assert_eq!(replica.messages[&room], stored);
 }
+
+#[tokio::test]
+async fn one_person_has_a_bounded_number_of_sockets() {
+    let Scene { server, people: [ada, ben] } = Scene::open(CONFAB, ["ada", "ben"]).await.unwrap();
+    let mut sockets = Vec::new();
+    for _ in 0..limits::SOCKETS {
+        sockets.push(ada.socket().await.unwrap());
+    }
+    assert_eq!(door(server.base(), Handshake::bearer(ada.client.token())).await, 429);
+    assert_eq!(door(server.base(), Handshake::bearer(ben.client.token())).await, 101);
+    sockets.pop();
+    let again = async { while door(server.base(), Handshake::bearer(ada.client.token())).await != 101 {} };
+    timeout(Duration::from_secs(10), again).await.expect("a place is free again");
+}

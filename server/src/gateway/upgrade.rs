@@ -24,7 +24,7 @@ const READ_BUFFER: usize = 2 * 1024;
 /// Only pings' answers and closes go through tungstenite's write buffer: see [`super::writer`].
 const WRITE_BUFFER: usize = 1024;
 const MAX_WRITE_BUFFER: usize = 16 * 1024;
-/// When too many are connected.
+/// When too many are connected, or too many of one person.
 const COME_BACK: Duration = Duration::from_secs(5);
 /// When they come too fast.
 const NEXT_WAVE: Duration = Duration::from_secs(1);
@@ -38,6 +38,9 @@ pub async fn upgrade(State(edge): State<Edge>, mut request: Request) -> Result<R
         return Err(Error::Unavailable { retry_after: NEXT_WAVE }.into());
     }
     let who = identity(&edge, request.uri().query(), request.headers()).await?;
+    if edge.chat.sockets_of(who.user) >= limits::SOCKETS {
+        return Err(Error::RateLimited { retry_after: COME_BACK }.into());
+    }
     let Some(room) = edge.sockets.admit() else {
         return Err(Error::Unavailable { retry_after: COME_BACK }.into());
     };

@@ -1,5 +1,6 @@
 //! What handlers take: who asks, ids from the path, the query, the body. Each is refused with a problem document.
 
+use super::BODY_BYTES;
 use crate::problem::Failure;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -8,6 +9,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use chat::{Error, Identity};
 use serde::de::DeserializeOwned;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// A body must be here after this long: well before the request's own deadline, whose answer would have to say that
+/// something may have been done.
+const RECEIVE: Duration = Duration::from_secs(20);
+const LARGER: &str = "The body is larger than 1 MiB.";
 
 /// Whoever is signed in; nobody else gets past it.
 #[derive(Clone, Copy, Debug)]
@@ -62,15 +70,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         if !is_json(request.headers()) {
             return Err(Error::invalid("content-type", "must be application/json").into());
         }
-        let body = match Bytes::from_request(request, state).await {
-            Ok(body) => body,
-            Err(BytesRejection::FailedToBufferBody(rejection)) if rejection.status() == 413 => {
-                return Err(Error::TooLarge("The body is larger than 1 MiB.").into());
+        if announced(request.headers()).is_some_and(|length| length > BODY_BYTES) {
+            return Err(Error::TooLarge(LARGER).into());
+        }
+        let body = match timeout(RECEIVE, Bytes::from_request(request, state)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(BytesRejection::FailedToBufferBody(rejection))) if rejection.status() == 413 => {
+                return Err(Error::TooLarge(LARGER).into());
             }
-            Err(_) => return Err(Error::invalid("body", "was not received whole").into()),
+            Ok(Err(_)) => return Err(Error::invalid("body", "was not received whole").into()),
+            Err(_) => return Err(Error::invalid("body", "was not received in time").into()),
         };
         serde_json::from_slice(&body).map(Self).map_err(|error| wrong("body", &error.to_string()).into())
     }
+}
+
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -134,6 +150,23 @@ mod tests {
         }
         let problem = answer(post_read(json, " ".repeat(65))).await.unwrap_err();
         assert_eq!((problem.code, problem.status), (Code::TooLarge, 413));
+    }
+
+    #[tokio::test]
+    async fn a_body_announced_too_large_is_not_waited_for() {
+        let mut request = post_read("application/json", never());
+        request.headers_mut().insert(header::CONTENT_LENGTH, http::HeaderValue::from(BODY_BYTES + 1));
+        assert_eq!(answer(request).await.unwrap_err().status, 413);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_refused_in_time() {
+        let problem = answer(post_read("application/json", never())).await.unwrap_err();
+        assert_eq!((problem.code, problem.errors[0].field.as_str()), (Code::Invalid, "body"));
+    }
+
+    fn never() -> Body {
+        Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>())
     }
 
     #[tokio::test]

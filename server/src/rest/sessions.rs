@@ -47,8 +47,8 @@ pub(super) async fn delete(
 }
 
 /// `POST ws-ticket`
-pub(super) async fn ticket(State(edge): State<Edge>, Who(who): Who) -> axum::Json<Ticket> {
-    axum::Json(edge.chat.ticket(who))
+pub(super) async fn ticket(State(edge): State<Edge>, Who(who): Who) -> Result<axum::Json<Ticket>, Failure> {
+    edge.chat.ticket(who).map(axum::Json).map_err(Failure::from)
 }
 
 /// What a device calls itself.

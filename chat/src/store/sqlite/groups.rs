@@ -11,6 +11,7 @@ const ONLY_ADMINS_REMOVE: &str = "Only an owner or an admin may remove a member.
 const ONLY_ADMINS_CHANGE: &str = "Only an owner or an admin may change the group.";
 const ONLY_OWNERS_GIVE: &str = "Only the owner gives roles.";
 const HAND_OVER_FIRST: &str = "Hand the group over before you leave.";
+const TOO_MANY: &str = "They are in as many conversations as one can be in.";
 const HAND_OVER_INSTEAD: &str = "Hand the group over to give this role up.";
 
 /// One person more. Where newcomers see what comes after, history before the join stays with those who were there;
@@ -41,6 +42,18 @@ async fn account_exists(connection: &mut SqliteConnection, account: UserId) -> R
         .bind(&account.as_bytes()[..])
         .fetch_one(connection)
         .await
+}
+
+/// Whether one of them (hex, in a JSON list) is in as many conversations as one can be in.
+async fn any_full(connection: &mut SqliteConnection, accounts: &str) -> Result<bool> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM json_each(?1) j WHERE EXISTS \
+         (SELECT 1 FROM member m WHERE m.account = unhex(j.value) LIMIT 1 OFFSET ?2 - 1))",
+    )
+    .bind(accounts)
+    .bind(limits::CONVERSATIONS)
+    .fetch_one(connection)
+    .await
 }
 
 /// What a nonce founded, in 64 bits: the first bytes of SHA-256. It only has to tell a retry from a mistake of the same
@@ -115,6 +128,9 @@ pub(super) async fn create(connection: &mut SqliteConnection, new: &NewConversat
     .await?;
     if inserted.rows_affected() == 0 {
         return Ok(Created::Existing(new.id));
+    }
+    if any_full(connection, &members).await? {
+        return Ok(Created::Full(TOO_MANY));
     }
     // One statement for all of them: the only writer waits for it. The group is new, so all of them start from nothing.
     sqlx::query(
@@ -323,6 +339,9 @@ async fn join(connection: &mut SqliteConnection, edit: &GroupEdit, group: &Asked
     }
     if group.member_count >= limits::GROUP_MEMBERS {
         return Ok(Err(Edited::Full));
+    }
+    if any_full(connection, &rows::hex_list([user.as_bytes()].into_iter())).await? {
+        return Ok(Err(Edited::Conflict(TOO_MANY)));
     }
     insert_member(connection, edit.conversation, (user, Role::Member), edit.at).await?;
     Ok(Ok(vec![ChangeKind::Joined { by: edit.by, user }]))

@@ -9,7 +9,7 @@ use protocol::rest::PatchSettings;
 use uuid::Uuid;
 
 /// Histories tried by every run, each of up to 120 steps.
-const SEEDS: u32 = 256;
+const SEEDS: u32 = 500;
 
 #[derive(Clone, Debug)]
 enum Step {
