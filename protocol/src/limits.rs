@@ -76,8 +76,9 @@ pub const TYPING_MS: u32 = 6_000;
 /// Most readers named in an answer.
 pub const READERS: u32 = 200;
 
-/// The limits a client must respect, as sent in `welcome`.
+/// The limits a client must respect, as sent in `welcome`. One that an older server does not name yet is ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[expect(missing_docs, reason = "each field is the constant of the same name")]
 pub struct Limits {
     pub frame_bytes: usize,

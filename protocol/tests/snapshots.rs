@@ -256,6 +256,12 @@ fn limits() {
 }
 
 #[test]
+fn a_limit_an_older_server_does_not_name_is_ours() {
+    let older: Limits = serde_json::from_value(json!({"text_chars": 5})).unwrap();
+    assert_eq!(older, Limits { text_chars: 5, ..Limits::default() });
+}
+
+#[test]
 fn client_hello() {
     pin!("client_hello_first", ClientFrame::Hello { protocol: 1, epoch: None, cursors: None, states: None });
     pin!(
