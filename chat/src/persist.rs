@@ -8,9 +8,8 @@ use crate::hub::{Socket, SocketId};
 use crate::planted;
 use crate::store::{
     ActOutcome, BATCH, Created, Edited, GroupEdit, MarkOutcome, Marked, NewAct, NewConversation, NewMark,
-    NewPost, Personal, PostOutcome, Stores,
+    NewPost, NewSettings, Personal, PostOutcome, Stores,
 };
-use protocol::rest::PatchSettings;
 use protocol::{Change, ChangeKind, Conversation, ConversationId, Message, Nonce, ServerFrame, UserId};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -85,18 +84,6 @@ pub(crate) enum Job {
     Set(NewSettings, Option<SocketId>, Waiting<Personal>),
 }
 
-/// A change of what only one member sees.
-pub(crate) struct NewSettings {
-    pub(crate) conversation: ConversationId,
-    pub(crate) user: UserId,
-    pub(crate) what: SettingsChange,
-}
-
-pub(crate) enum SettingsChange {
-    Patch(PatchSettings),
-    UnreadFrom(u64),
-}
-
 impl Job {
     /// Refuses it: it was not begun.
     fn refuse(self, error: Error) {
@@ -126,8 +113,8 @@ struct Persist {
 }
 
 impl Persist {
-    /// Messages and marks that stand together share a transaction, and so do acts; the rarer jobs between them have
-    /// their own. Everything keeps its order.
+    /// Messages and marks that stand together share a transaction, and so do acts, and so do settings; the rarer jobs
+    /// between them have their own. What one person does keeps its order.
     async fn all(&self, jobs: Vec<(Instant, Job)>) {
         let mut batch = Batch::default();
         for (since, job) in jobs {
@@ -137,7 +124,7 @@ impl Persist {
             }
             match job {
                 Job::Post(post, reply) => {
-                    if !batch.acts.is_empty() {
+                    if !batch.acts.is_empty() || batch.sets_of(post.sender, post.conversation) {
                         self.commit(std::mem::take(&mut batch)).await;
                     }
                     batch.posts.push(post);
@@ -145,6 +132,9 @@ impl Persist {
                 }
                 Job::Act(act, reply) => batch.acts.push((act, reply)),
                 Job::Mark(mark, origin, waiting) => {
+                    if batch.sets_of(mark.user, mark.conversation) {
+                        self.commit(std::mem::take(&mut batch)).await;
+                    }
                     batch.marks.push(mark);
                     batch.waiting.push((origin, waiting));
                 }
@@ -156,19 +146,17 @@ impl Persist {
                     self.commit(std::mem::take(&mut batch)).await;
                     let _gone = waiting.send(self.edit(edit).await);
                 }
-                Job::Set(new, origin, waiting) => {
-                    self.commit(std::mem::take(&mut batch)).await;
-                    let _gone = waiting.send(self.set(new, origin).await);
-                }
+                Job::Set(new, origin, waiting) => batch.sets.push((new, origin, waiting)),
             }
         }
         self.commit(batch).await;
     }
 
     async fn commit(&self, mut batch: Batch) {
-        let acts = std::mem::take(&mut batch.acts);
+        let (acts, sets) = (std::mem::take(&mut batch.acts), std::mem::take(&mut batch.sets));
         self.post(batch).await;
         self.act(acts).await;
+        self.set(sets).await;
     }
 
     async fn act(&self, acts: Vec<(NewAct, Reply)>) {
@@ -311,18 +299,25 @@ impl Persist {
         Ok(created)
     }
 
-    async fn set(&self, new: NewSettings, origin: Option<SocketId>) -> Result<Personal, Error> {
-        let NewSettings { conversation, user, what } = new;
-        let stored = match what {
-            SettingsChange::Patch(patch) => self.stores.conversations.set(user, conversation, &patch).await?,
-            SettingsChange::UnreadFrom(seq) => {
-                self.stores.conversations.mark_unread(user, conversation, seq).await?
+    async fn set(&self, sets: Vec<(NewSettings, Option<SocketId>, Waiting<Personal>)>) {
+        if sets.is_empty() {
+            return;
+        }
+        let new: Vec<_> = sets.iter().map(|(new, ..)| new.clone()).collect();
+        let stored = match self.stores.conversations.set(&new).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                let error = Error::from(error);
+                return sets.into_iter().for_each(|(_, _, waiting)| drop(waiting.send(Err(error.clone()))));
             }
         };
-        let personal = stored.ok_or(Error::NotFound)?;
-        let told = Stored::Personal { conversation, user, personal: personal.clone(), origin };
-        self.bus.publish(told).await;
-        Ok(personal)
+        for ((new, origin, waiting), personal) in sets.into_iter().zip(stored) {
+            if let Some(personal) = personal.clone() {
+                let NewSettings { conversation, user, .. } = new;
+                self.bus.publish(Stored::Personal { conversation, user, personal, origin }).await;
+            }
+            let _gone = waiting.send(personal.ok_or(Error::NotFound));
+        }
     }
 
     async fn edit(&self, edit: GroupEdit) -> Result<Edited, Error> {
@@ -338,7 +333,7 @@ impl Persist {
     }
 }
 
-/// Messages and marks of one transaction and the acts after them, each with who is to hear what became of it.
+/// Messages and marks of one transaction, the acts after them and the settings after those, each with who is to hear what became of it.
 #[derive(Default)]
 struct Batch {
     posts: Vec<NewPost>,
@@ -346,9 +341,15 @@ struct Batch {
     marks: Vec<NewMark>,
     waiting: Vec<(Option<SocketId>, Waiting<Marked>)>,
     acts: Vec<(NewAct, Reply)>,
+    sets: Vec<(NewSettings, Option<SocketId>, Waiting<Personal>)>,
 }
 
 impl Batch {
+    /// Whether a change of what this person sees waits in it: their own message or mark after it must not overtake it.
+    fn sets_of(&self, user: UserId, conversation: ConversationId) -> bool {
+        self.sets.iter().any(|(new, ..)| (new.user, new.conversation) == (user, conversation))
+    }
+
     /// Nothing of it was stored.
     fn refuse(self, error: &Error) {
         for (post, reply) in self.posts.into_iter().zip(self.replies) {

@@ -179,6 +179,22 @@ pub(crate) struct Standing {
     pub(crate) joined_rev: u64,
 }
 
+/// A change of what only one member sees.
+#[derive(Clone, Debug)]
+pub(crate) struct NewSettings {
+    pub(crate) conversation: ConversationId,
+    pub(crate) user: UserId,
+    pub(crate) what: SettingsChange,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum SettingsChange {
+    Patch(PatchSettings),
+    /// Keeps the conversation as unread from this message on: at most [`UNREAD_BACK`](protocol::limits::UNREAD_BACK)
+    /// before the head, and nothing the member may not see.
+    UnreadFrom(u64),
+}
+
 /// What only one member sees of a conversation, and what is unread for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Personal {
@@ -198,11 +214,8 @@ pub(crate) trait Conversations: Send + Sync {
     /// All of a person's conversations, newest activity first, in a fixed number of queries.
     async fn conversations(&self, user: UserId) -> Result<Vec<Conversation>>;
     async fn standing(&self, user: UserId, id: ConversationId) -> Result<Option<Standing>>;
-    /// Changes what only this member sees. None: not a member.
-    async fn set(&self, user: UserId, id: ConversationId, patch: &PatchSettings) -> Result<Option<Personal>>;
-    /// Keeps a conversation as unread from a message on: at most [`UNREAD_BACK`](protocol::limits::UNREAD_BACK) before
-    /// the head, and nothing the member may not see. None: not a member.
-    async fn mark_unread(&self, user: UserId, id: ConversationId, seq: u64) -> Result<Option<Personal>>;
+    /// Changes what only single members see, in order, in one transaction. None: not a member.
+    async fn set(&self, new: &[NewSettings]) -> Result<Vec<Option<Personal>>>;
     /// Public groups whose title contains `q`, largest first.
     async fn public_groups(&self, user: UserId, q: &str, limit: u32) -> Result<Vec<Group>>;
     /// Of these conversations, the newest `rev` of each that exists.

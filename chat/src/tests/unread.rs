@@ -4,6 +4,7 @@ use super::statements::counted;
 use super::*;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use protocol::rest::PatchSettings;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -146,4 +147,32 @@ async fn the_newest_unread_messages_are_told_without_own_ones_and_recalled_ones(
     assert_eq!(told().await, (102, newest[newest.len() - 50..].to_vec()));
     scene.chat.mark_unread(ben, id, 109, None).await.unwrap();
     assert_eq!(told().await, (11, [109].into_iter().chain(111..=120).collect()));
+}
+
+#[tokio::test]
+async fn what_one_person_does_keeps_its_order_in_one_batch() {
+    let scene = Scene::new().await;
+    let [ada, ben] = scene.people().await;
+    let id = scene.group(ada, &[ben]).await;
+    let head = scene.say(ben, id, "hi").await;
+    let chat = &scene.chat;
+    chat.read(ada, id, head, None).await.unwrap();
+    let draft = |text: &str| PatchSettings { draft: Some(text.to_owned()), ..PatchSettings::default() };
+    // All are queued before the first is written.
+    let (kept, first, second, others, posted, read) = tokio::join!(
+        chat.mark_unread(ada, id, head, None),
+        chat.set(ada, id, draft("h"), None),
+        chat.set(ada, id, draft("hello"), None),
+        chat.set(ben, id, draft("other words"), None),
+        chat.post(ada, id, message("hello")),
+        chat.read(ben, id, head + 1, None),
+    );
+    assert_eq!(kept.unwrap().unread, 1);
+    assert_eq!((first.unwrap().draft.as_str(), second.unwrap().draft.as_str()), ("h", "hello"));
+    assert_eq!((others.unwrap().unread_from, posted.unwrap().message.seq), (None, head + 1));
+    assert_eq!(read.unwrap().unread, 0);
+    let object = chat.conversation(ada, id).await.unwrap();
+    assert_eq!((object.settings.unread_from, object.unread), (None, 0), "my message came after the mark");
+    assert_eq!(object.settings.draft, "hello");
+    assert_eq!(chat.set(ben, ConversationId::generate(), draft("x"), None).await, Err(Error::NotFound));
 }

@@ -4,9 +4,11 @@ use super::rows::{self, message_columns};
 use super::settings::{self, personal_columns};
 use super::{Sqlite, failed, groups, uncommitted};
 use crate::planted;
-use crate::store::{Conversations, Created, Edited, GroupEdit, NewConversation, Personal, Result, Standing};
+use crate::store::{
+    Conversations, Created, Edited, GroupEdit, NewConversation, NewSettings, Personal, Result, Standing,
+};
 use async_trait::async_trait;
-use protocol::rest::{Group, PatchSettings};
+use protocol::rest::Group;
 use protocol::{Conversation, ConversationId, Member, UserId, limits};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -147,19 +149,14 @@ impl Conversations for Sqlite {
             .map_err(failed())
     }
 
-    async fn set(&self, user: UserId, id: ConversationId, patch: &PatchSettings) -> Result<Option<Personal>> {
-        let failed = || failed("change what one member sees");
+    async fn set(&self, new: &[NewSettings]) -> Result<Vec<Option<Personal>>> {
+        let failed = || failed("change what only one member sees");
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
-        let found = settings::set(&mut transaction, user, id, patch).await.map_err(failed())?;
+        let mut found = Vec::with_capacity(new.len());
+        for new in new {
+            found.push(settings::set(&mut transaction, new).await.map_err(failed())?);
+        }
         transaction.commit().await.map_err(uncommitted("change what only one member sees"))?;
-        Ok(found)
-    }
-
-    async fn mark_unread(&self, user: UserId, id: ConversationId, seq: u64) -> Result<Option<Personal>> {
-        let failed = || failed("keep a conversation as unread");
-        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
-        let found = settings::mark_unread(&mut transaction, user, id, seq).await.map_err(failed())?;
-        transaction.commit().await.map_err(uncommitted("keep a conversation as unread"))?;
         Ok(found)
     }
 

@@ -2,7 +2,7 @@
 
 use super::rows;
 use crate::clock::now;
-use crate::store::Personal;
+use crate::store::{NewSettings, Personal, SettingsChange};
 use protocol::rest::PatchSettings;
 use protocol::{ConversationId, Settings, Timestamp, UserId, limits};
 use sqlx::sqlite::SqliteRow;
@@ -75,12 +75,21 @@ async fn personal(
 }
 
 /// Changes what is named and reads all of it back.
-pub(super) async fn set(
+pub(super) async fn set(connection: &mut SqliteConnection, new: &NewSettings) -> Result<Option<Personal>> {
+    let (user, id) = (new.user, new.conversation);
+    match &new.what {
+        SettingsChange::Patch(patch) => change(connection, user, id, patch).await?,
+        SettingsChange::UnreadFrom(seq) => keep_unread(connection, user, id, *seq).await?,
+    }
+    personal(connection, user, id).await
+}
+
+async fn change(
     connection: &mut SqliteConnection,
     user: UserId,
     id: ConversationId,
     patch: &PatchSettings,
-) -> Result<Option<Personal>> {
+) -> Result<()> {
     // A time that is past ends the silence: it is kept as none, so that equal settings are equal.
     let until = patch.muted_until.map(|time| (time > now()).then(|| time.millis()));
     sqlx::query(
@@ -94,19 +103,19 @@ pub(super) async fn set(
     .bind(patch.pinned)
     .bind(patch.archived)
     .bind(patch.draft.as_deref())
-    .execute(&mut *connection)
-    .await?;
-    personal(connection, user, id).await
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 /// Keeps the conversation as unread from `seq`, moved to the nearest message that may be: one the member may see, at
 /// most [`UNREAD_BACK`](limits::UNREAD_BACK) messages counted from the newest. Where there is none, nothing is kept.
-pub(super) async fn mark_unread(
+async fn keep_unread(
     connection: &mut SqliteConnection,
     user: UserId,
     id: ConversationId,
     seq: u64,
-) -> Result<Option<Personal>> {
+) -> Result<()> {
     sqlx::query(
         "UPDATE member SET unread_from = iif(c.head_seq > joined_seq, \
          min(c.head_seq, max(?3, joined_seq + 1, c.head_seq - ?4 + 1)), NULL) FROM conversation c \
@@ -116,7 +125,7 @@ pub(super) async fn mark_unread(
     .bind(&user.as_bytes()[..])
     .bind(rows::integer(seq))
     .bind(rows::integer(limits::UNREAD_BACK))
-    .execute(&mut *connection)
-    .await?;
-    personal(connection, user, id).await
+    .execute(connection)
+    .await
+    .map(drop)
 }
