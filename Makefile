@@ -28,7 +28,7 @@ bench: ## measure the release build, server and load on a core each (ARGS: --qui
 bench-full: ## the same with ten million messages stored; half an hour and 10 GB
 	@scripts/bench --messages 10000000 $(ARGS)
 
-torture: build ## break a server in every way for ten minutes and judge what its clients saw (ARGS: --only kill, --seed 7, …)
+torture: build ## break a server in every way for twelve minutes and judge what its clients saw (ARGS: --only kill, --seed 7, …)
 	@scripts/torture $(ARGS)
 
 screenshot: ## take the pictures of the README from the running product
