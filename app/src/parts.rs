@@ -7,6 +7,7 @@ pub mod conversation_menu;
 pub mod conversation_row;
 pub mod details;
 pub mod dividers;
+pub mod each;
 pub mod emoji_picker;
 pub mod frame;
 pub mod header;

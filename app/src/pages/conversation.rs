@@ -4,6 +4,7 @@ use crate::live::Live;
 use crate::names;
 use crate::parts::composer::Composer;
 use crate::parts::details::Details;
+use crate::parts::each::each;
 use crate::parts::header::Header;
 use crate::parts::message_actions::Actions;
 use crate::parts::notice::AddressNotice;
@@ -33,15 +34,14 @@ pub fn Conversation() -> impl IntoView {
     let shown =
         Memo::new(move |_| named.get().filter(|(id, _)| live.conversation(*id).with(Option::is_some)));
     // Keyed, so that nothing of one conversation is left in the elements of another.
-    view! {
-        <For each=move || [shown.get()] key=|shown| *shown let:shown>
-            {match shown {
-                Some((id, target)) => view! { <ConversationView id=id target=target /> }.into_any(),
-                None => view! { <Gone /> }.into_any(),
-            }}
-        </For>
-    }
-    .into_any()
+    each(
+        move || vec![shown.get()],
+        |shown| shown.map(|(id, target)| format!("{id} {}", target.unwrap_or_default())).unwrap_or_default(),
+        |shown| match shown {
+            Some((id, target)) => view! { <ConversationView id=id target=target /> }.into_any(),
+            None => view! { <Gone /> }.into_any(),
+        },
+    )
 }
 
 /// One conversation: header, messages, composer, details.

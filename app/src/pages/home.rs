@@ -2,6 +2,7 @@
 
 use super::conversation::ConversationView;
 use crate::live::Live;
+use crate::parts::each::each;
 use crate::parts::frame::Current;
 use crate::parts::icon::{Icon, Picture};
 use crate::parts::page_title::PageTitle;
@@ -14,15 +15,14 @@ pub fn Home() -> impl IntoView {
     let (live, Current(latest)) = (expect_context::<Live>(), expect_context::<Current>());
     let shown = Memo::new(move |_| latest.get().filter(|id| live.conversation(*id).with(Option::is_some)));
     // Keyed, so that nothing of one conversation is left in the elements of another.
-    view! {
-        <For each=move || [shown.get()] key=|shown| *shown let:shown>
-            {match shown {
-                Some(id) => view! { <ConversationView id=id target=None /> }.into_any(),
-                None => view! { <Welcome /> }.into_any(),
-            }}
-        </For>
-    }
-    .into_any()
+    each(
+        move || vec![shown.get()],
+        |shown| shown.map(|id| id.to_string()).unwrap_or_default(),
+        |shown| match shown {
+            Some(id) => view! { <ConversationView id=id target=None /> }.into_any(),
+            None => view! { <Welcome /> }.into_any(),
+        },
+    )
 }
 
 /// Said where no conversation is open.

@@ -4,6 +4,7 @@ use crate::live::Live;
 use crate::names;
 use crate::parts::avatar::Avatar;
 use crate::parts::conversation_row::ConversationRow;
+use crate::parts::each::each;
 use crate::parts::icon::{Icon, Picture};
 use crate::words::{say, use_words};
 use leptos::prelude::*;
@@ -102,9 +103,11 @@ pub fn ConversationList(
 fn rows(ids: Memo<Vec<ConversationId>>, current: Signal<Option<ConversationId>>) -> AnyView {
     view! {
         <ul>
-            <For each=move || ids.get() key=|id| *id let:id>
-                <ConversationRow id=id current=current />
-            </For>
+            {each(
+                move || ids.get(),
+                ConversationId::to_string,
+                move |id| view! { <ConversationRow id=id current=current /> }.into_any(),
+            )}
         </ul>
     }
     .into_any()

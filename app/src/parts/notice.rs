@@ -1,6 +1,7 @@
 //! What a form without script reports, as a sentence on the page.
 
 use crate::live::Live;
+use crate::parts::each::each;
 use crate::parts::icon::{Icon, Picture};
 use crate::words::{code_of, reason, say, use_words};
 use leptos::prelude::*;
@@ -35,8 +36,8 @@ pub fn Notice(
 pub fn ActNotices() -> impl IntoView {
     let (live, words) = (expect_context::<Live>(), use_words());
     let notices = live.notices();
-    view! {
-        <For each=move || notices.get() key=|notice| notice.number let:notice>
+    let view = move |notice: crate::live::Notice| {
+        view! {
             <p class="notice act-notice" role="alert">
                 <span>{say!(words, act_refused, reason = reason(words, notice.code))}</span>
                 <button
@@ -49,9 +50,10 @@ pub fn ActNotices() -> impl IntoView {
                     <Picture icon=Icon::Cross />
                 </button>
             </p>
-        </For>
-    }
-    .into_any()
+        }
+        .into_any()
+    };
+    each(move || notices.get(), |notice| notice.number.to_string(), view)
 }
 
 /// The sentence for the `error` of the page's address.

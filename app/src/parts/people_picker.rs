@@ -4,6 +4,7 @@ use crate::api;
 use crate::boot::Boot;
 use crate::live::Live;
 use crate::parts::avatar::Avatar;
+use crate::parts::each::each;
 use crate::parts::icon::{Icon, Picture};
 use crate::parts::presence::PresenceWord;
 use crate::words::{reason, say, use_words};
@@ -170,8 +171,10 @@ where
     view! {
         <form method="post" action="/fn/start">
             <ul class="people">
-                <For each=people key=|person| person.id let:person>
-                    {
+                {each(
+                    people,
+                    |person| person.id.to_string(),
+                    move |person| {
                         let (chosen, choose) = (person.clone(), choose.clone());
                         view! {
                             <li>
@@ -189,8 +192,9 @@ where
                                 </button>
                             </li>
                         }
-                    }
-                </For>
+                        .into_any()
+                    },
+                )}
             </ul>
         </form>
     }
@@ -225,8 +229,10 @@ pub fn PeopleToChoose(
     };
     view! {
         <ul class="chips" aria-label=say!(words, chosen)>
-            <For each=move || chosen.get() key=|person| person.id let:person>
-                {
+            {each(
+                move || chosen.get(),
+                |person| person.id.to_string(),
+                move |person| {
                     let (name, gone) = (person.display_name.clone(), person);
                     view! {
                         <li class="chip">
@@ -241,12 +247,15 @@ pub fn PeopleToChoose(
                             </button>
                         </li>
                     }
-                }
-            </For>
+                    .into_any()
+                },
+            )}
         </ul>
         <ul class="people">
-            <For each=people key=|person| person.id let:person>
-                {
+            {each(
+                people,
+                |person| person.id.to_string(),
+                move |person| {
                     let (id, changed) = (person.id, person.clone());
                     view! {
                         <li>
@@ -262,8 +271,9 @@ pub fn PeopleToChoose(
                             </label>
                         </li>
                     }
-                }
-            </For>
+                    .into_any()
+                },
+            )}
         </ul>
     }
     .into_any()

@@ -2,6 +2,7 @@
 
 use crate::live::Live;
 use crate::names;
+use crate::parts::each::each;
 use crate::parts::message_actions::Actions;
 use crate::words::{say, use_words};
 use leptos::prelude::*;
@@ -27,9 +28,11 @@ pub fn Reactions(
     view! {
         <Show when=move || emoji.with(|emoji| !emoji.is_empty())>
             <div class="reactions" role="group" aria-label=say!(words, reactions)>
-                <For each=move || emoji.get() key=String::clone let:emoji>
-                    <Pill message=message emoji=emoji />
-                </For>
+                {each(
+                    move || emoji.get(),
+                    String::clone,
+                    move |emoji| view! { <Pill message=message emoji=emoji /> }.into_any(),
+                )}
             </div>
         </Show>
     }

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::live::Live;
 use crate::names;
 use crate::parts::dividers::{DayChip, NewDivider};
+use crate::parts::each::each;
 use crate::parts::emoji_picker::EmojiPicker;
 use crate::parts::icon::{Icon, Picture};
 use crate::parts::message_actions::Actions;
@@ -23,13 +24,25 @@ use std::collections::HashMap;
 /// Rows of one author closer than this belong together.
 const JOIN_MS: i64 = 5 * 60 * 1000;
 
-/// What stands in the log. It is its own key: what is equal stays on the page untouched.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// What stands in the log. What is equal stays on the page untouched.
+#[derive(Clone, Debug, PartialEq)]
 enum Item {
     Day(Date),
     New,
     Row { key: RowKey, joined: bool },
     Line(u64),
+}
+
+impl Item {
+    fn key(&self) -> String {
+        match self {
+            Self::Day(day) => day.to_string(),
+            Self::New => String::new(),
+            Self::Line(rev) | Self::Row { key: RowKey::Line(rev), .. } => format!("rev {rev}"),
+            Self::Row { key: RowKey::Nonce(nonce), joined } => format!("{nonce} {joined}"),
+            Self::Row { key: RowKey::Id(id), joined } => format!("{id} {joined}"),
+        }
+    }
 }
 
 /// The rows in order with everything between them.
@@ -169,14 +182,16 @@ pub fn TimelineView(
                     on:contextmenu=move |event| actions.on_context_menu(&event)
                 >
                     <Top id=id at_start=at_start ready=ready older=older layout=layout />
-                    <For each=move || layout.with(|layout| layout.items.clone()) key=Item::clone let:item>
-                        {match item {
+                    {each(
+                        move || layout.with(|layout| layout.items.clone()),
+                        Item::key,
+                        move |item| match item {
                             Item::Day(day) => view! { <DayChip day=day /> }.into_any(),
                             Item::New => view! { <NewDivider /> }.into_any(),
                             Item::Line(rev) => line_view(layout, rev).into_any(),
                             Item::Row { key, joined } => row_view(id, layout, key, joined, came_at).into_any(),
-                        }}
-                    </For>
+                        },
+                    )}
                     <a class="page-link without-script" class:gone=move || at_head.get() href=format!("/c/{id}")>
                         {say!(words, latest_messages)}
                     </a>

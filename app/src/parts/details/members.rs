@@ -5,6 +5,7 @@ use crate::api;
 use crate::live::Live;
 use crate::names::{self, PLACES};
 use crate::parts::avatar::Avatar;
+use crate::parts::each::each;
 use crate::parts::icon::{Icon, Picture};
 use crate::parts::menu;
 use crate::parts::presence::PresenceWord;
@@ -24,9 +25,11 @@ pub(super) fn Members(
     let members = panel.members;
     view! {
         <ul class="details-members">
-            <For each=move || members.get() key=|member| (member.user, member.role) let:member>
-                <MemberRow panel=panel member=member />
-            </For>
+            {each(
+                move || members.get(),
+                |member| format!("{} {}", member.user, member.role as u8),
+                move |member| view! { <MemberRow panel=panel member=member /> }.into_any(),
+            )}
         </ul>
         <MemberMenu panel=panel />
     }
