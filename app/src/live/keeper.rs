@@ -170,11 +170,18 @@ async fn hold(live: Live, locks: Object, database: Rc<Database>, steal: bool) {
     }
 }
 
-/// Sees to it that another tab sends what this one kept, or does it itself.
+/// Sees to it that another tab sends what this one kept, or does it itself. It looks again and again as long as it waits: the tab that
+/// was to send it may end, or lose its connection, at any time.
 async fn insist(live: Live, nonce: Nonce, locks: Object, database: Rc<Database>) {
-    Timer::after(PATIENCE).await;
-    if live.run(|world, _| world.is_left(&nonce)) {
-        hold(live, locks, database, true).await;
+    loop {
+        Timer::after(PATIENCE).await;
+        let (waits, left) = live.run(|world, _| (world.outbox.waits(&nonce), world.is_left(&nonce)));
+        if left {
+            return hold(live, locks, database, true).await;
+        }
+        if !waits {
+            return;
+        }
     }
 }
 
