@@ -117,4 +117,8 @@ test("words begun on one device are there on the other", async ({ world }) => {
   await two.composer.expectText("I think that");
   await two.composer.send("I think that we should");
   await one.messages.expectSent("I think that we should");
+  await one.composer.expectText("");
+  await one.page.goto("/settings");
+  await one.hydrated();
+  await expect(one.list.row(bo.name)).not.toContainText("Draft");
 });

@@ -45,8 +45,6 @@ pub fn Composer(
     let length = RwSignal::new(0usize);
 
     let mentioning = Mentioning::new(id);
-    // Whether I have written in it since the others of my devices have what it says.
-    let touched = StoredValue::new(false);
     let fill = move |text: &str| {
         if let Some(field) = field.get_untracked() {
             field.set_value(text);
@@ -73,17 +71,19 @@ pub fn Composer(
             let _ = field.focus();
         }
     });
-    // What another device wrote appears, unless something else is being written here.
+    // What another device wrote, or sent, takes the place of the words the field had in common with it.
     let elsewhere = Memo::new(move |_| {
         conversation.with(|one| one.as_ref().map(|one| one.settings.draft.clone()).unwrap_or_default())
     });
-    Effect::new(move |before: Option<()>| {
+    Effect::new(move |before: Option<String>| {
         let text = elsewhere.get();
         let editing = actions.mode.with_untracked(|mode| matches!(mode, Mode::Edit(_)));
-        if before.is_some() && !touched.get_value() && !editing {
+        let written = field.get_untracked().map(|field| field.value());
+        if before.is_some() && before == written && before.as_ref() != Some(&text) && !editing {
             draft.write("");
             fill(&text);
         }
+        text
     });
     Effect::new(move |before: Option<Mode>| {
         let mode = actions.mode.get();
@@ -136,7 +136,6 @@ pub fn Composer(
         }
         actions.mode.set(Mode::New);
         fill("");
-        touched.set_value(false);
         // The button took the focus; the next message is written in the field.
         let _ = field.focus();
         scroll.go(Place::End);
@@ -170,7 +169,6 @@ pub fn Composer(
         if actions.mode.with_untracked(|mode| matches!(mode, Mode::Edit(_))) {
             return;
         }
-        touched.set_value(true);
         keep(&text);
         if !text.is_empty() {
             live.typing(id);
@@ -179,7 +177,6 @@ pub fn Composer(
     let on_blur = move |_| {
         mentioning.close();
         live.flush_draft(id);
-        touched.try_set_value(false);
         // What the server has is kept there, where my other devices can end it.
         set_timeout(
             move || {

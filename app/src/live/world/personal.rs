@@ -67,7 +67,7 @@ impl Personal {
     pub(super) fn wake_at(&self) -> Option<u64> {
         let due = self.wishes.values().filter_map(|wish| match wish.step {
             Step::Due(at) => Some(at),
-            Step::Sent { .. } => None,
+            Step::Sent { at, .. } => wish.contested.then_some(at + TAKEN),
         });
         due.min()
     }
@@ -172,6 +172,11 @@ impl World {
         if !self.live {
             return;
         }
+        let settled =
+            |wish: &Wish| wish.contested && matches!(wish.step, Step::Sent { at, .. } if at + TAKEN <= now);
+        for (id, _) in self.personal.wishes.extract_if(|_, wish| settled(wish)).collect::<Vec<_>>() {
+            self.fetch(id);
+        }
         for (id, wish) in &mut self.personal.wishes {
             let Step::Due(at) = wish.step else { continue };
             if at > now {
@@ -225,7 +230,7 @@ impl World {
             if wish.drafted.is_some() {
                 wish.drafted = Some(settings.draft.clone());
             }
-            if matches!(wish.step, Step::Sent { at, .. } if at + TAKEN < moment.now) {
+            if matches!(wish.step, Step::Sent { at, .. } if at + TAKEN <= moment.now) {
                 self.personal.wishes.remove(&id);
             }
         }

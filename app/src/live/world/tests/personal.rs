@@ -89,6 +89,25 @@ fn of_two_devices_at_once_the_server_says_who_was_last() {
 }
 
 #[test]
+fn a_draft_sent_by_another_device_is_gone_two_seconds_later_at_most() {
+    let (mut world, mut server) = connected();
+    let id = server.id;
+    let draft = |text: &str| PatchSettings { draft: Some(text.to_owned()), ..PatchSettings::default() };
+    world.set_draft(id, "I think".to_owned(), at(0));
+    world.flush_draft(id, at(0));
+    server.set(draft("I think"), Some(0));
+    server.set(draft(""), None);
+    frames(&mut world);
+    for frame in server.sent() {
+        world.frame(frame, at(500));
+    }
+    assert_eq!(world.conversation(id).unwrap().settings.draft, "I think", "mine may be the later one");
+    assert_eq!(world.wake_at(), Some(2_000));
+    settle(&mut world, &mut server);
+    assert_eq!(world.conversation(id).unwrap().settings.draft, "");
+}
+
+#[test]
 fn drafts_are_here_at_once_and_elsewhere_every_two_seconds() {
     let (mut world, mut server) = connected();
     let id = server.id;
