@@ -12,7 +12,7 @@ use crate::settings::Registration;
 use crate::store::{NewAccount, NewSession};
 use crate::{Chat, Identity, Result};
 use protocol::rest::{Me, PatchMe, Register, Session, SignIn, SignedIn, Ticket};
-use protocol::{FieldError, SessionId, User, UserId, limits};
+use protocol::{ConversationId, FieldError, SessionId, User, UserId, limits};
 use std::net::IpAddr;
 
 pub(crate) use password::Passwords;
@@ -196,8 +196,18 @@ impl Chat {
 
     /// People whose name or user name contains `q`, at most [`limits::PEOPLE`]; never the asker.
     pub async fn search_people(&self, who: Identity, q: &str) -> Result<Vec<User>> {
+        self.search(who, q, None).await
+    }
+
+    /// The same among the members of one of the asker's conversations.
+    pub async fn search_members(&self, who: Identity, id: ConversationId, q: &str) -> Result<Vec<User>> {
+        self.my_role(who, id).await?;
+        self.search(who, q, Some(id)).await
+    }
+
+    async fn search(&self, who: Identity, q: &str, within: Option<ConversationId>) -> Result<Vec<User>> {
         let q: String = q.trim().chars().take(limits::DISPLAY_NAME_CHARS).collect();
-        let mut users = self.inner.stores.accounts.search_users(&q, who.user, limits::PEOPLE).await?;
+        let mut users = self.inner.stores.accounts.search_users(&q, who.user, within, limits::PEOPLE).await?;
         users.iter_mut().for_each(|user| self.fill_presence(user));
         Ok(users)
     }

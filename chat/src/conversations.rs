@@ -155,6 +155,12 @@ impl Chat {
         Ok(Members { members, users })
     }
 
+    /// What the asker may do in one of their conversations, also in one too large to carry its members.
+    pub async fn my_role(&self, who: Identity, id: ConversationId) -> Result<Role> {
+        let member = self.inner.stores.conversations.member(id, who.user).await?;
+        Ok(member.ok_or(Error::NotFound)?.role)
+    }
+
     /// Changes what only the asker sees; their other devices are told. `from` is the socket that knows already.
     pub async fn set(
         &self,

@@ -86,8 +86,15 @@ pub(crate) trait Accounts: Send + Sync {
     ) -> Result<()>;
     /// Those of `ids` that exist, in no order.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<User>>;
-    /// People whose name or user name contains `q`, those that begin with it first; never `except`.
-    async fn search_users(&self, q: &str, except: UserId, limit: u32) -> Result<Vec<User>>;
+    /// People whose name or user name contains `q`, those that begin with it first; never `except`, and only members of
+    /// the conversation, if one is given.
+    async fn search_users(
+        &self,
+        q: &str,
+        except: UserId,
+        within: Option<ConversationId>,
+        limit: u32,
+    ) -> Result<Vec<User>>;
     async fn set_last_seen(&self, account: UserId, at: Timestamp) -> Result<()>;
 
     async fn create_session(&self, session: NewSession) -> Result<()>;

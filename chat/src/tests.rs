@@ -4,7 +4,7 @@ use crate::store::{NewAccount, NewSession};
 use crate::{BusUrl, Chat, Error, Identity, Registration, Resume, Settings, Socket, Span, StoreUrl};
 use protocol::rest::{NewConversation, NewMessage, PatchMe, Register, SignIn};
 use protocol::{
-    Body, ChangeKind, Code, Conversation, ConversationId, Nonce, ServerFrame, SessionId, Timestamp, UserId,
+    Body, ChangeKind, Code, Conversation, ConversationId, Nonce, Role, ServerFrame, SessionId, Timestamp, UserId,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -174,6 +174,19 @@ async fn people_are_found_by_part_of_a_name_as_it_is_written() {
     }
     assert!(scene.chat.search_people(ada, "_").await.unwrap().is_empty(), "no wildcard");
     assert!(scene.chat.search_people(ada, "").await.unwrap().iter().all(|user| user.id != ada.user));
+}
+
+#[tokio::test]
+async fn members_are_found_by_members_only() {
+    let scene = Scene::new().await;
+    let [ada, ben, cleo] = scene.people().await;
+    let id = scene.group(ada, &[ben]).await;
+    let found = scene.chat.search_members(ada, id, "").await.unwrap();
+    assert_eq!(found.iter().map(|user| user.id).collect::<Vec<_>>(), [ben.user]);
+    assert_eq!(scene.chat.search_members(cleo, id, "").await.unwrap_err(), Error::NotFound);
+    assert_eq!(scene.chat.my_role(ada, id).await.unwrap(), Role::Owner);
+    assert_eq!(scene.chat.my_role(ben, id).await.unwrap(), Role::Member);
+    assert_eq!(scene.chat.my_role(cleo, id).await.unwrap_err(), Error::NotFound);
 }
 
 #[tokio::test]

@@ -61,6 +61,39 @@ test("the owner hands the group over before leaving it", async ({ world }) => {
   await expect(b.list.row("Estate")).toHaveCount(0);
 });
 
+test("in a group too large to carry its members roles and names work as in a small one", async ({ world }) => {
+  const [ada, bo, stranger] = await world.people("Ada", "Bo", "Bob");
+  const crowd = await world.people(...Array.from({ length: 50 }, () => "Extra"));
+  const id = await ada.group("Assembly", bo, ...crowd);
+  expect((await ada.conversation(id)).members).toEqual([]);
+  await ada.send(id, "from the owner");
+  await bo.send(id, "from a member");
+  const [a, b] = await Promise.all([world.visit(ada, `/c/${id}`), world.visit(bo, `/c/${id}`)]);
+  await Promise.all([a.expectLive(), b.expectLive()]);
+
+  await a.composer.field.pressSequentially("@bo");
+  await expect(a.actions.option(bo.name)).toBeVisible();
+  await expect(a.actions.option(stranger.name), "not a member").toHaveCount(0);
+  await a.composer.field.press("Escape");
+  await a.composer.field.fill("");
+
+  await b.actions.open(b.messages.with("from the owner"));
+  await expect(b.actions.item("Take back")).toHaveCount(0);
+  await b.page.keyboard.press("Escape");
+  await expect(b.actions.menu).toBeHidden();
+  await ada.ask("PATCH", `conversations/${id}/members/${bo.id}`, { role: "admin" });
+  await expect(b.messages.line(`${ada.name} made you an admin`)).toBeVisible();
+  await expect(async () => {
+    await b.actions.open(b.messages.with("from the owner"));
+    const may = await b.actions.item("Take back").count();
+    await b.page.keyboard.press("Escape");
+    expect(may).toBe(1);
+  }).toPass();
+  await a.actions.choose(a.messages.with("from a member"), "Take back");
+  await a.actions.dialog.getByRole("button", { name: "Take back" }).click();
+  await expect(b.messages.with("from a member")).toHaveCount(0);
+});
+
 test("an open group is found, joined and closed again", async ({ world }) => {
   const [ada, bo, cy] = await world.people("Ada", "Bo", "Cy");
   const title = `Garden ${ada.name}`;

@@ -1,6 +1,6 @@
 //! Whom an `@` in the composer may mean: a list that is filtered while one types.
 
-use crate::api;
+use crate::api::groups;
 use crate::live::Live;
 use crate::names;
 use crate::parts::avatar::Avatar;
@@ -62,7 +62,7 @@ impl Mentioning {
     pub fn new(id: ConversationId) -> Self {
         let (live, words) = (expect_context::<Live>(), use_words());
         let typed = RwSignal::new(None::<String>);
-        // A large group does not carry its members: there the server finds people.
+        // A large group does not carry its members: there the server finds them.
         let sought = RwSignal::new(Vec::<User>::new());
         let conversation = live.conversation(id);
         let found = Memo::new(move |_| {
@@ -105,7 +105,7 @@ impl Mentioning {
                 return;
             }
             spawn_local(async move {
-                if let Ok(people) = api::search_people(q.clone()).await
+                if let Ok(people) = groups::search_members(id, q.clone()).await
                     && typed.try_get_untracked() == Some(Some(q))
                 {
                     sought.try_set(people);

@@ -4,8 +4,9 @@
 
 mod pointing;
 
+use crate::api::groups;
 use crate::i18n::Locale;
-use crate::live::Live;
+use crate::live::{Link, Live};
 use crate::parts::icon::{Icon, Picture};
 use crate::parts::scroll::{Place, Scroll};
 use crate::parts::{keyboard, menu};
@@ -13,9 +14,10 @@ use crate::timeline::{Row, TimelineState};
 use crate::words::{say, use_words};
 use leptos::html;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos::wasm_bindgen::JsCast;
 use protocol::limits::EDIT_MS;
-use protocol::{Body, ConversationId, Emoji, Kind, Message, MessageId, Role};
+use protocol::{Body, ChangeKind, ConversationId, Emoji, Kind, Message, MessageId, Role};
 use std::sync::Arc;
 use std::time::Duration;
 use web_sys::{FocusOptions, HtmlElement, MouseEvent, Node};
@@ -80,6 +82,8 @@ pub struct Actions {
     pub pins: RwSignal<Vec<Message>>,
     /// The message that was jumped to.
     pub pointed: RwSignal<Option<u64>>,
+    /// What I may do in a group too large to carry its members.
+    role: RwSignal<Role>,
     live: Live,
     words: Locale,
     scroll: Scroll,
@@ -95,6 +99,9 @@ pub struct Actions {
 impl Actions {
     /// For a page that is about to be drawn; provide it as context.
     pub fn new(id: ConversationId, scroll: Scroll, target: Option<u64>) -> Self {
+        let live = expect_context::<Live>();
+        let role = RwSignal::new(Role::Member);
+        follow_role(live, id, role);
         Self {
             id,
             mode: RwSignal::new(Mode::New),
@@ -106,7 +113,8 @@ impl Actions {
             said: RwSignal::new(None),
             pins: RwSignal::new(Vec::new()),
             pointed: RwSignal::new(target),
-            live: expect_context::<Live>(),
+            role,
+            live,
             words: use_words(),
             scroll,
             hovered: RwSignal::new(None),
@@ -143,16 +151,15 @@ impl Actions {
         message.sender == self.live.me() && matches!(message.body, Body::Text { .. }) && age < EDIT_MS as f64
     }
 
-    /// Whether I may take it back. In a group too large to carry its members only its author is known to.
+    /// Whether I may take it back.
     pub fn may_recall(self, message: &Message) -> bool {
         let me = self.live.me();
-        message.sender == me
-            || self.live.conversation(self.id).with_untracked(|one| {
-                one.as_ref().is_some_and(|one| {
-                    one.kind == Kind::Group
-                        && one.members.iter().any(|one| one.user == me && one.role >= Role::Admin)
-                })
-            })
+        let role = self.live.conversation(self.id).with_untracked(|one| {
+            let one = one.as_ref().filter(|one| one.kind == Kind::Group)?;
+            let mine = one.members.iter().find(|one| one.user == me);
+            Some(mine.map_or_else(|| self.role.get_untracked(), |one| one.role))
+        });
+        message.sender == me || role >= Some(Role::Admin)
     }
 
     /// Begins an answer.
@@ -256,6 +263,38 @@ impl Actions {
         let rows = self.scroll.rows.get_untracked()?;
         rows.query_selector(&format!("[data-seq=\"{seq}\"]")).ok()??.dyn_into().ok()
     }
+}
+
+/// Asks for my role in a group that does not carry its members: when it is opened, and whenever somebody changed it.
+fn follow_role(live: Live, id: ConversationId, role: RwSignal<Role>) {
+    let (conversation, timeline, link) = (live.conversation(id), live.timeline(id), live.link());
+    let large = Memo::new(move |_| {
+        conversation
+            .with(|one| one.as_ref().is_some_and(|one| one.kind == Kind::Group && one.members.is_empty()))
+    });
+    let changed = Memo::new(move |_| {
+        timeline.with(|state| {
+            let TimelineState::Ready(window) = state else { return None };
+            window.rows.iter().rev().find_map(|row| match row {
+                Row::Line(change) => match change.kind {
+                    ChangeKind::Role { user, .. } if user == live.me() => Some(change.rev),
+                    _ => None,
+                },
+                _ => None,
+            })
+        })
+    });
+    Effect::new(move |_| {
+        changed.track();
+        if !large.get() || link.get() != Link::Live {
+            return;
+        }
+        spawn_local(async move {
+            if let Ok(mine) = groups::my_role(id).await {
+                role.try_set(mine);
+            }
+        });
+    });
 }
 
 fn is_open(popover: NodeRef<html::Div>) -> bool {

@@ -5,7 +5,7 @@ use super::{Sqlite, failed, uncommitted};
 use crate::store::{Accounts, FoundSession, NewAccount, NewSession, Result};
 use async_trait::async_trait;
 use protocol::rest::{Me, Session};
-use protocol::{SessionId, Timestamp, User, UserId};
+use protocol::{ConversationId, SessionId, Timestamp, User, UserId};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -109,19 +109,27 @@ impl Accounts for Sqlite {
         rows.iter().map(rows::user).collect::<Result<_, _>>().map_err(failed("read people"))
     }
 
-    async fn search_users(&self, q: &str, except: UserId, limit: u32) -> Result<Vec<User>> {
+    async fn search_users(
+        &self,
+        q: &str,
+        except: UserId,
+        within: Option<ConversationId>,
+        limit: u32,
+    ) -> Result<Vec<User>> {
         // instr, not LIKE: what people type is taken as it is, % and _ included. lower() folds ASCII only, which
         // is exact for user names and good enough for names until search has an index of its own.
         let rows = sqlx::query(concat!(
             "SELECT ",
             user_columns!(),
             " FROM account WHERE id <> ?2 AND (instr(username, lower(?1)) OR instr(lower(display_name), lower(?1))) \
+             AND (?4 IS NULL OR EXISTS (SELECT 1 FROM member WHERE conversation = ?4 AND member.account = account.id)) \
              ORDER BY NOT (instr(username, lower(?1)) = 1 OR instr(lower(display_name), lower(?1)) = 1), \
              display_name COLLATE NOCASE, username LIMIT ?3"
         ))
         .bind(q)
         .bind(&except.as_bytes()[..])
         .bind(limit)
+        .bind(within.map(|id| id.as_bytes().to_vec()))
         .fetch_all(&self.read)
         .await
         .map_err(failed("search people"))?;
