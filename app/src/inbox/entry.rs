@@ -337,6 +337,12 @@ impl Entry {
         self.shown.read_seq > before
     }
 
+    /// One of my own messages is here, however it came: sending it raised my mark. Says whether the mark moved.
+    pub fn sent(&mut self, seq: u64) -> bool {
+        self.told(seq);
+        self.read(seq, |_, _| None)
+    }
+
     /// Makes an estimated count exact, if the messages it needs are cached.
     pub fn recount_from(&mut self, cached: impl Fn(u64, u64) -> Option<(u64, u64)>) {
         if self.estimated

@@ -27,6 +27,8 @@ impl World {
         let senders: Vec<_> = page.messages.iter().map(|message| message.sender).collect();
         let mine = page.messages.iter().filter_map(|message| Some((message.nonce.clone()?, message.rev)));
         let mine: Vec<_> = mine.collect();
+        let own =
+            page.messages.iter().rev().find(|message| message.sender == self.me).map(|message| message.seq);
         let count = page.messages.len();
         let mut more = None;
         let quoted = page.quoted.clone();
@@ -70,6 +72,13 @@ impl World {
         self.outbox.caught_up(id, rev);
         if let (Some(entry), Some(rev)) = (self.inbox.get_mut(id), rev) {
             entry.heard(rev);
+        }
+        if let Some(seq) = own
+            && self.inbox.get_mut(id).is_some_and(|entry| entry.sent(seq))
+        {
+            self.changed.conversations.insert(id);
+            self.recount(id);
+            self.count_anew(id);
         }
         self.recount(id);
         self.catch_up(id);

@@ -307,6 +307,36 @@ fn a_text_no_frame_can_carry_is_refused_here() {
 }
 
 #[test]
+fn what_i_send_elsewhere_raises_my_mark_however_it_comes() {
+    let mut server = Server::new();
+    for number in 1..=4 {
+        server.post(2, &number.to_string());
+    }
+    let unread = |world: &World, id| {
+        let one = world.conversation(id).unwrap();
+        (one.read_seq, one.unread)
+    };
+    let mut live = tab(&server);
+    connect(&mut live, &mut server);
+    let mut behind = tab(&server);
+    assert_eq!(unread(&live, server.id), (0, 4));
+    // As an event.
+    server.post(ME, "from my phone");
+    settle(&mut live, &mut server);
+    assert_eq!(unread(&live, server.id), (5, 0));
+    // In a page, before the change is heard of: all that is known here is read.
+    let id = server.id;
+    behind.load(id, Span::Newest);
+    settle(&mut behind, &mut server);
+    assert_eq!(unread(&behind, id), (4, 0));
+    // In what a connection brings after an absence, and what came after my message counts.
+    server.post(3, "and?");
+    connect(&mut behind, &mut server);
+    assert_eq!(unread(&behind, id), (5, 1));
+    assert_eq!(behind.unread_total(), 1);
+}
+
+#[test]
 fn marks_are_told_once_a_second() {
     let mut server = Server::new();
     for number in 0..9 {
