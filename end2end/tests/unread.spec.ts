@@ -2,6 +2,29 @@ import { attention, unattended } from "../attention";
 import { expect, test } from "../fixtures";
 import { numbered } from "../text";
 
+test("a conversation is kept as unread from a message on", async ({ world }) => {
+  const [ada, bo] = await world.people("Ada", "Bo");
+  const id = await ada.direct(bo);
+  await bo.send(id, "one", "two", "three");
+  const a = await world.visit(ada, `/c/${id}`);
+  await a.messages.expectSent("one", "two", "three");
+  await a.list.expectUnread(bo.name, 0);
+  await a.actions.choose(a.messages.with("two"), "Mark unread from here");
+  await a.list.expectUnread(bo.name, 2);
+  await a.expectTotal(2);
+  await expect.poll(() => ada.unread(id)).toBe(2);
+  await a.page.goto("/settings");
+  await a.hydrated();
+  await a.list.expectUnread(bo.name, 2);
+  await a.list.open(bo.name);
+  await expect(a.messages.divider).toBeVisible();
+  const rows = a.messages.log.locator(".rows > *");
+  const texts = (await rows.allTextContents()).filter((text) => /^New$|one|two|three/.test(text.trim()));
+  expect(texts.findIndex((text) => text.trim() === "New")).toBe(texts.findIndex((text) => text.includes("two")) - 1);
+  await a.list.expectUnread(bo.name, 0);
+  await expect.poll(() => ada.unread(id)).toBe(0);
+});
+
 test("the badge rises in another conversation, is the same in every tab and after a reload, and clears on opening", async ({ world }) => {
   const [ada, bo, cy] = await world.people("Ada", "Bo", "Cy");
   const [open, other] = [await ada.direct(bo), await ada.group("Launch week", bo, cy)];
