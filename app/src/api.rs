@@ -185,11 +185,15 @@ pub async fn people(ids: Vec<UserId>) -> Result<Vec<User>, ApiError> {
     Ok(chat.people(who, ids).await?)
 }
 
-/// People whose name matches; some people where `q` is empty. Never myself.
+/// People whose name matches, within one of my conversations or on the whole server; some people where `q` is empty.
+/// Never myself.
 #[server(prefix = "/fn", endpoint = "search-people", input = Json, output = Json)]
-pub async fn search_people(q: String) -> Result<Vec<User>, ApiError> {
+pub async fn search_people(q: String, within: Option<ConversationId>) -> Result<Vec<User>, ApiError> {
     let (who, chat) = asking().await?;
-    Ok(chat.search_people(who, &q).await?)
+    Ok(match within {
+        Some(id) => chat.search_members(who, id, &q).await?,
+        None => chat.search_people(who, &q).await?,
+    })
 }
 
 /// Opens the conversation with somebody: the existing one, if there is one.

@@ -4,7 +4,8 @@ use crate::store::{NewAccount, NewSession};
 use crate::{BusUrl, Chat, Error, Identity, Registration, Resume, Settings, Socket, Span, StoreUrl};
 use protocol::rest::{NewConversation, NewMessage, PatchMe, Register, SignIn};
 use protocol::{
-    Body, ChangeKind, Code, Conversation, ConversationId, Nonce, Role, ServerFrame, SessionId, Timestamp, UserId,
+    Body, ChangeKind, Code, Conversation, ConversationId, Nonce, Role, ServerFrame, SessionId, Timestamp,
+    UserId,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};

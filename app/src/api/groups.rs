@@ -5,7 +5,7 @@ use super::asking::asking;
 use super::{ApiError, Json};
 use leptos::prelude::*;
 use protocol::rest::{Groups, PatchConversation, Receipts};
-use protocol::{Conversation, ConversationId, History, Member, MessageId, Nonce, Role, User, UserId};
+use protocol::{Conversation, ConversationId, History, Member, MessageId, Nonce, Role, UserId};
 
 /// Founds a group.
 #[server(prefix = "/fn", endpoint = "create-group", input = Json, output = Json)]
@@ -26,13 +26,6 @@ pub async fn create_group(
 pub async fn my_role(id: ConversationId) -> Result<Role, ApiError> {
     let (who, chat) = asking().await?;
     Ok(chat.my_role(who, id).await?)
-}
-
-/// Members of a conversation whose name matches; some of them where `q` is empty. Never myself.
-#[server(prefix = "/fn", endpoint = "search-members", input = Json, output = Json)]
-pub async fn search_members(id: ConversationId, q: String) -> Result<Vec<User>, ApiError> {
-    let (who, chat) = asking().await?;
-    Ok(chat.search_members(who, id, &q).await?)
 }
 
 /// Who has read a message.

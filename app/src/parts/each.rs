@@ -1,5 +1,5 @@
 //! Lists whose items come and go. All of them have one type, however different their items are: what Leptos compiles anew for
-//! each type of list is 4 KB of the first load.
+//! each type of list is 1 KB of the first load.
 
 use leptos::prelude::*;
 

@@ -1,9 +1,10 @@
 //! Whom an `@` in the composer may mean: a list that is filtered while one types.
 
-use crate::api::groups;
+use crate::api;
 use crate::live::Live;
 use crate::names;
 use crate::parts::avatar::Avatar;
+use crate::parts::icon::{Icon, Picture};
 use crate::words::{say, use_words};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -105,7 +106,7 @@ impl Mentioning {
                 return;
             }
             spawn_local(async move {
-                if let Ok(people) = groups::search_members(id, q.clone()).await
+                if let Ok(people) = api::search_people(q.clone(), Some(id)).await
                     && typed.try_get_untracked() == Some(Some(q))
                 {
                     sought.try_set(people);
@@ -201,10 +202,13 @@ pub fn MentionList(
             .enumerate()
             .map(|(at, one)| {
                 let (id, name) = (one.user.unwrap_or(live.me()), one.name.clone());
-                let picture = one.user.map(|user| {
-                    let name = Memo::new(move |_| names::of_person(live, words, user));
-                    view! { <Avatar id=id.uuid() name=name size="tiny" /> }.into_any()
-                });
+                let picture = match one.user {
+                    Some(user) => {
+                        let name = Memo::new(move |_| names::of_person(live, words, user));
+                        view! { <Avatar id=id.uuid() name=name size="tiny" /> }.into_any()
+                    }
+                    None => view! { <Picture icon=Icon::People /> }.into_any(),
+                };
                 view! {
                     <li
                         role="option"

@@ -58,7 +58,7 @@ impl Search {
         };
         let Some(text) = self.text.try_get_untracked() else { return };
         spawn_local(async move {
-            let answer = api::search_people(text).await;
+            let answer = api::search_people(text, None).await;
             if self.asked.try_get_value() != Some(number) {
                 return;
             }
