@@ -1,11 +1,10 @@
 //! The embedded store: one file, write-ahead log, fsync before every answer.
 //!
-//! One connection writes, several read. Nothing else may write the file while a server runs (`open` takes a lock
-//! beside it), which is what lets [`batch`] read first and write afterwards in two calls.
+//! One connection writes messages, on [a thread of its own](writer); one writes everything else, several read. Nothing
+//! else may write the file while a server runs (`open` takes a lock beside it).
 
 mod accounts;
 mod acts;
-mod batch;
 mod checkpoint;
 mod conversations;
 mod doctor;
@@ -17,10 +16,12 @@ mod post;
 mod resume;
 mod rows;
 mod settings;
+mod writer;
 
 pub(crate) use doctor::examine;
 
 use self::checkpoint::Checkpoints;
+use self::writer::Writer;
 use super::{Database, Result, StoreError, Stores};
 use async_trait::async_trait;
 use protocol::Epoch;
@@ -37,6 +38,8 @@ const READERS: u32 = 4;
 const ACQUIRE: Duration = Duration::from_secs(4);
 /// How long a statement waits for another connection's lock. Only checkpoints ever hold one.
 const BUSY: Duration = Duration::from_secs(4);
+/// SQLite's cache of a connection: negative, so in KiB.
+const CACHE: i64 = -16_384;
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// A failure with the name of what was being done.
@@ -61,6 +64,7 @@ fn clean(connection: &mut SqliteConnection, _: sqlx::pool::PoolConnectionMetadat
 pub(crate) struct Sqlite {
     write: SqlitePool,
     read: SqlitePool,
+    writer: Writer,
     epoch: Epoch,
     checkpoints: Arc<Checkpoints>,
     stop: CancellationToken,
@@ -78,8 +82,8 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY)
-            .pragma("cache_size", "-16384") // 16 MiB a connection
-            .pragma("journal_size_limit", "67108864")
+            .pragma("cache_size", CACHE.to_string())
+            .pragma("journal_size_limit", checkpoint::LOG_BYTES.to_string())
             // What was taken back is overwritten in the file, not only unlinked.
             .pragma("secure_delete", "1")
             .statement_cache_capacity(200);
@@ -89,6 +93,8 @@ impl Sqlite {
             .max_connections(1)
             .before_acquire(clean)
             .acquire_timeout(ACQUIRE)
+            // A round trip to the driver's thread, to ask whether a file is still there.
+            .test_before_acquire(false)
             // Checkpoints run on a connection of their own: inside a commit they cost tens of milliseconds.
             .connect_with(options.clone().pragma("wal_autocheckpoint", "0"))
             .await
@@ -98,10 +104,12 @@ impl Sqlite {
         let read = SqlitePoolOptions::new()
             .max_connections(READERS)
             .before_acquire(clean)
+            .test_before_acquire(false)
             .acquire_timeout(ACQUIRE)
             .connect_with(options.clone().pragma("query_only", "1"))
             .await
             .map_err(failed("open the database for reading"))?;
+        let writer = Writer::start(file)?;
         let connection = options
             .busy_timeout(checkpoint::PATIENCE)
             .connect()
@@ -111,7 +119,7 @@ impl Sqlite {
         let (checkpoints, stop) = (Arc::new(Checkpoints::default()), CancellationToken::new());
         let checkpointer = tokio::spawn(checkpoint::run(connection, checkpoints.clone(), stop.clone()));
         let store =
-            Arc::new(Self { write, read, epoch, checkpoints, stop, checkpointer: Some(checkpointer).into() });
+            Arc::new(Self { write, read, writer, epoch, checkpoints, stop, checkpointer: Some(checkpointer).into() });
         Ok(Stores {
             accounts: store.clone(),
             conversations: store.clone(),
@@ -154,6 +162,7 @@ impl Database for Sqlite {
     async fn close(&self) {
         self.read.close().await;
         self.write.close().await;
+        self.writer.close().await;
         self.stop.cancel();
         let checkpointer = self.checkpointer.lock().await.take();
         if let Some(task) = checkpointer

@@ -31,6 +31,7 @@ fn insert_session(
 impl Accounts for Sqlite {
     async fn create_account(&self, account: NewAccount, session: NewSession) -> Result<bool> {
         let doing = "create an account";
+        let _turn = self.checkpoints.turn().await;
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed(doing))?;
         let inserted = sqlx::query(
             "INSERT INTO account (id, username, display_name, password, created_at) VALUES (?, ?, ?, ?, ?) \
@@ -80,6 +81,7 @@ impl Accounts for Sqlite {
         display_name: Option<String>,
         locale: Option<Option<String>>,
     ) -> Result<()> {
+        let _turn = self.checkpoints.turn().await;
         sqlx::query(
             "UPDATE account SET display_name = coalesce(?1, display_name), \
              locale = CASE WHEN ?2 THEN ?3 ELSE locale END WHERE id = ?4",
@@ -137,6 +139,7 @@ impl Accounts for Sqlite {
     }
 
     async fn set_last_seen(&self, account: UserId, at: Timestamp) -> Result<()> {
+        let _turn = self.checkpoints.turn().await;
         sqlx::query("UPDATE account SET last_seen_at = ? WHERE id = ?")
             .bind(at.millis())
             .bind(&account.as_bytes()[..])
@@ -147,6 +150,7 @@ impl Accounts for Sqlite {
     }
 
     async fn create_session(&self, session: NewSession) -> Result<()> {
+        let _turn = self.checkpoints.turn().await;
         insert_session(&session).execute(&self.write).await.map(drop).map_err(failed("create a session"))
     }
 
@@ -176,6 +180,7 @@ impl Accounts for Sqlite {
     }
 
     async fn touch_session(&self, id: SessionId, at: Timestamp) -> Result<()> {
+        let _turn = self.checkpoints.turn().await;
         sqlx::query("UPDATE session SET last_used_at = ? WHERE id = ?")
             .bind(at.millis())
             .bind(&id.as_bytes()[..])
@@ -208,6 +213,7 @@ impl Accounts for Sqlite {
     }
 
     async fn delete_session(&self, account: UserId, id: SessionId) -> Result<bool> {
+        let _turn = self.checkpoints.turn().await;
         sqlx::query("DELETE FROM session WHERE id = ? AND account = ?")
             .bind(&id.as_bytes()[..])
             .bind(&account.as_bytes()[..])

@@ -221,7 +221,7 @@ async fn edit(
         .execute(&mut *connection)
         .await?;
     message.edited_at = Some(at);
-    let named = mentions::resolve_one(connection, message.conversation, message.body.text()).await?;
+    let named = mentions::resolve(connection, message.conversation, message.body.text()).await?;
     (message.mentions, message.mentions_all) = (named.users, named.all);
     mentions::replace(connection, before, message).await?;
     Ok(true)

@@ -18,6 +18,8 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 /// Pages of 4 KiB from which the log is begun anew. While messages never stop, a checkpoint that waits for nobody never
 /// meets an empty log, which then grows without end: at this length the writer waits once, for what little is left.
 const LOG_PAGES: i64 = 16_384;
+/// What the log is cut back to where it has grown longer than that.
+pub(super) const LOG_BYTES: i64 = LOG_PAGES * 4_096;
 /// Pages that may be left for the writer to wait for.
 const LEFT_PAGES: i64 = 2_048;
 /// How long after one that a reader was in the way of, the log is tried to be begun anew again.
@@ -70,12 +72,13 @@ pub(super) async fn run(
             () = tokio::time::sleep(if owed { RETRY } else { AT_LEAST }) => {}
             () = stop.cancelled() => break,
         }
-        if let Err(error) = once(&mut connection, &checkpoints, &mut retry).await {
-            tracing::warn!(store.error = %error, "a checkpoint failed; the next one retries");
-        }
+        // Whoever rang has its commit, and its answer goes out before a checkpoint takes the core and the disk.
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = stop.cancelled() => break,
+        }
+        if let Err(error) = once(&mut connection, &checkpoints, &mut retry).await {
+            tracing::warn!(store.error = %error, "a checkpoint failed; the next one retries");
         }
     }
     if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await {
@@ -101,7 +104,10 @@ async fn once(
     }
     let forget = checkpoints.forget.swap(false, Ordering::Relaxed);
     let _turn = checkpoints.turn().await;
-    let begun = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await;
+    // A log that stays as long as it is costs nothing to be written over; one that is cut off has to grow again, which the
+    // file system pays for with every commit.
+    let begin = if forget { "PRAGMA wal_checkpoint(TRUNCATE)" } else { "PRAGMA wal_checkpoint(RESTART)" };
+    let begun = sqlx::query(begin).fetch_one(connection).await;
     // The first column says that a reader was in the way.
     let done = begun.as_ref().is_ok_and(|row| row.try_get::<i64, _>(0).is_ok_and(|busy| busy == 0));
     *retry = (!done).then(|| Instant::now() + RETRY);

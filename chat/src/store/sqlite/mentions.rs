@@ -13,74 +13,49 @@ pub(super) struct Named {
     pub(super) all: bool,
 }
 
-/// Names of several texts, resolved with one query, and none where no text has an `@`.
-#[derive(Default)]
-pub(super) struct Mentions {
-    members: HashMap<(ConversationId, String), UserId>,
+/// Who has one of the names in a JSON list, among the members of a conversation.
+pub(super) const RESOLVE: &str = "SELECT a.username, a.id FROM json_each(?1) j JOIN account a ON a.username = j.value \
+     JOIN member m ON m.conversation = ?2 AND m.account = a.id";
+
+/// The list for [`RESOLVE`]; none where the text has no `@`.
+pub(super) fn asked(text: Option<&str>) -> Option<String> {
+    let mut asked = HashSet::new();
+    for named in names(text.unwrap_or_default()) {
+        asked.extend(named.candidates().map(str::to_ascii_lowercase));
+    }
+    (!asked.is_empty()).then(|| serde_json::json!(asked).to_string())
 }
 
-impl Mentions {
-    pub(super) async fn resolve<'a>(
-        connection: &mut SqliteConnection,
-        texts: impl Iterator<Item = (ConversationId, Option<&'a str>)>,
-    ) -> Result<Self> {
-        let mut asked = HashSet::new();
-        for (conversation, text) in texts {
-            for named in names(text.unwrap_or_default()) {
-                asked.extend(named.candidates().map(|name| (conversation, name.to_ascii_lowercase())));
-            }
-        }
-        if asked.is_empty() {
-            return Ok(Self::default());
-        }
-        let asked: Vec<_> =
-            asked.into_iter().map(|(id, name)| (id.uuid().simple().to_string(), name)).collect();
-        let rows = sqlx::query(
-            "SELECT m.conversation, a.username, a.id FROM json_each(?) j \
-             JOIN account a ON a.username = j.value ->> 1 \
-             JOIN member m ON m.conversation = unhex(j.value ->> 0) AND m.account = a.id",
-        )
-        .bind(serde_json::json!(asked).to_string())
-        .fetch_all(connection)
-        .await?;
-        let members = rows
-            .iter()
-            .map(|row| {
-                let key = (rows::conversation_id(row, "conversation")?, row.try_get("username")?);
-                Ok((key, rows::user_id(row, "id")?))
-            })
-            .collect::<Result<_>>()?;
-        Ok(Self { members })
-    }
-
-    /// Whom this text names, in its order, each once.
-    pub(super) fn of(&self, conversation: ConversationId, text: Option<&str>) -> Named {
-        let mut found = Named::default();
-        for named in names(text.unwrap_or_default()) {
-            for name in named.candidates() {
-                let name = name.to_ascii_lowercase();
-                // A person may be called `all`: in their conversations they are named, and so is everybody.
-                found.all |= name == ALL;
-                if let Some(user) = self.members.get(&(conversation, name)) {
-                    if !found.users.contains(user) {
-                        found.users.push(*user);
-                    }
-                    break;
+/// Whom a text names, in its order, each once, of the members that [`RESOLVE`] found.
+pub(super) fn named(text: Option<&str>, members: &HashMap<String, UserId>) -> Named {
+    let mut found = Named::default();
+    for named in names(text.unwrap_or_default()) {
+        for name in named.candidates() {
+            let name = name.to_ascii_lowercase();
+            // A person may be called `all`: in their conversations they are named, and so is everybody.
+            found.all |= name == ALL;
+            if let Some(user) = members.get(&name) {
+                if !found.users.contains(user) {
+                    found.users.push(*user);
                 }
+                break;
             }
         }
-        found
     }
+    found
 }
 
-/// The same for one text.
-pub(super) async fn resolve_one(
+/// Whom a text names.
+pub(super) async fn resolve(
     connection: &mut SqliteConnection,
     conversation: ConversationId,
     text: Option<&str>,
 ) -> Result<Named> {
-    let mentions = Mentions::resolve(connection, std::iter::once((conversation, text))).await?;
-    Ok(mentions.of(conversation, text))
+    let Some(asked) = asked(text) else { return Ok(Named::default()) };
+    let rows =
+        sqlx::query(RESOLVE).bind(asked).bind(&conversation.as_bytes()[..]).fetch_all(connection).await?;
+    let members = rows.iter().map(|row| Ok((row.try_get("username")?, rows::user_id(row, "id")?)));
+    Ok(named(text, &members.collect::<Result<_>>()?))
 }
 
 /// The rows of `mention` a message has: everybody counts once, whoever else is named.

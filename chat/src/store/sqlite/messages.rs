@@ -1,6 +1,7 @@
 //! Messages in SQLite: what the trait asks, handed to the file that does it.
 
-use super::{Sqlite, acts, failed, log, post, uncommitted};
+use super::post::{self, Written};
+use super::{Sqlite, acts, failed, log, uncommitted};
 use crate::planted;
 use crate::store::{
     Act, ActOutcome, MarkOutcome, Messages, NewAct, NewMark, NewPost, Page, PostOutcome, Result, Span,
@@ -17,16 +18,28 @@ impl Messages for Sqlite {
         posts: &[NewPost],
         marks: &[NewMark],
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
-        let mut connection = self.write.acquire().await.map_err(failed("write messages"))?;
-        let _turn = self.checkpoints.turn().await;
+        let turn = self.checkpoints.turn().await;
         let renamed = planted::renamed(posts);
-        let written = renamed.as_deref().unwrap_or(posts);
-        let mut outcomes = post::post(&mut connection, written, marks).await?;
-        if renamed.is_some() {
-            planted::named_back(posts, &mut outcomes.0);
-        }
+        let new = renamed.clone().unwrap_or_else(|| posts.to_vec());
+        let (written, marked) = self.writer.write(new, marks.to_vec()).await?;
         self.checkpoints.committed();
-        Ok(outcomes)
+        drop(turn);
+        let mut posted = Vec::with_capacity(written.len());
+        for written in written {
+            posted.push(match written {
+                Written::Outcome(outcome) => outcome,
+                // What stands beside it in the batch is stored by now.
+                Written::Known(place) => {
+                    let failed = || uncommitted("read a message that was there");
+                    let mut connection = self.read.acquire().await.map_err(failed())?;
+                    post::known(&mut connection, &place).await.map_err(failed())?
+                }
+            });
+        }
+        if renamed.is_some() {
+            planted::named_back(posts, &mut posted);
+        }
+        Ok((posted, marked))
     }
 
     async fn look_up(&self, posts: &[NewPost]) -> Result<Vec<Option<PostOutcome>>> {

@@ -1,16 +1,38 @@
-//! New messages and read marks: a batch is read for, numbered and written.
+//! New messages and read marks: one transaction a batch, row by row, on the writer's own thread.
 
-use super::batch::{self, Asked, Row as NewRow};
-use super::mentions::{self, Mentions};
+use super::failed;
+use super::mentions::{self, Named};
 use super::rows::{self, message_columns};
-use super::{failed, uncommitted};
+use super::writer;
 use crate::planted::{self, Mistake};
 use crate::store::{MarkOutcome, Marked, NewMark, NewPost, PostOutcome, Result, StoreError};
-use protocol::{ConversationId, Message, UserId, limits};
+use protocol::{ConversationId, Message, MessageId, UserId, limits};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use std::collections::HashMap;
+
+/// What is known of a message to be written, by conversation, sender, nonce and the message it answers: one row always.
+const KNOWN: &str = "SELECT c.kind, c.head_seq, c.head_rev, m.account IS NOT NULL AS member, \
+     k.conversation AS known_in, k.seq AS known_seq, k.digest AS known_digest, \
+     q.nonce IS NOT NULL AS used_otherwise, p.seq AS reply_seq FROM (SELECT 1) \
+     LEFT JOIN request q ON q.nonce = ?3 AND q.sender = ?2 \
+     LEFT JOIN message k ON k.nonce = ?3 AND k.sender = ?2 \
+     LEFT JOIN conversation c ON c.id = ?1 \
+     LEFT JOIN member m ON m.conversation = ?1 AND m.account = ?2 \
+     LEFT JOIN message p ON p.id = ?4 AND p.conversation = ?1 AND p.seq > m.joined_seq";
+const INSERT: &str = "INSERT INTO message (conversation, seq, rev, posted_rev, id, sender, nonce, digest, body, sent_at, \
+     reply_to, mentions, mentions_all) VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+const MENTION: &str = "INSERT INTO mention (account, conversation, seq, sender) VALUES (?1, ?2, ?3, ?4)";
+const HEAD: &str = "UPDATE conversation SET head_seq = ?2, head_rev = ?3 WHERE id = ?1";
+/// Marks are computed in the transaction that writes them, so that what is written is never lower.
+const MARK: &str =
+    "UPDATE member SET read_seq = ?3, unread_from = NULL WHERE conversation = ?1 AND account = ?2";
+const STANDING: &str = "SELECT c.head_seq, c.member_count, m.read_seq, m.unread_from IS NOT NULL AS kept_unread \
+     FROM member m JOIN conversation c ON c.id = m.conversation WHERE m.conversation = ?1 AND m.account = ?2";
+const RECALLED_AFTER: &str = "SELECT count(*) FROM message INDEXED BY message_recalled \
+     WHERE conversation = ?1 AND seq > ?2 AND recalled";
+const MENTIONS_AFTER: &str = "SELECT count(*) FROM mention WHERE account IN (?1, ?2) AND conversation = ?3 AND seq > ?4 AND sender <> ?1";
 
 /// What a nonce was used for, in 64 bits: the first bytes of SHA-256 over conversation, answered message and body.
 /// It only has to tell a retry from a mistake of the same person's, so no more bits are needed.
@@ -33,86 +55,118 @@ fn json(post: &NewPost) -> Result<String> {
     })
 }
 
-fn asked(post: &NewPost) -> Asked<'_> {
-    Asked {
-        conversation: post.conversation,
-        sender: post.sender,
-        nonce: post.nonce.as_str(),
-        reply_to: post.reply_to.as_ref().map(protocol::MessageId::as_bytes),
-    }
+/// What became of a post, or where its nonce was used before for the same: that message is read once it is all committed.
+pub(super) enum Written {
+    Outcome(PostOutcome),
+    Known(Known),
 }
 
-/// The message of a nonce that was used before, or that it was used for something else.
-async fn known(
-    connection: &mut SqliteConnection,
-    row: &SqliteRow,
-    post: &NewPost,
-    digest: i64,
-) -> sqlx::Result<Option<PostOutcome>> {
-    if row.try_get::<bool, _>("used_otherwise")? {
-        return Ok(Some(PostOutcome::OtherUse));
-    }
-    let Some(seq) = row.try_get::<Option<i64>, _>("known_seq")? else { return Ok(None) };
-    let conversation = rows::conversation_id(row, "known_in")?;
-    if conversation != post.conversation || row.try_get::<i64, _>("known_digest")? != digest {
-        return Ok(Some(PostOutcome::OtherUse));
-    }
-    // Their own message stays theirs to see, even if they have left since: the retry gets the first answer.
-    let found = sqlx::query(concat!(
-        "SELECT ",
-        message_columns!("message"),
-        " FROM message WHERE conversation = ? AND seq = ?"
-    ))
-    .bind(&conversation.as_bytes()[..])
-    .bind(seq)
-    .fetch_one(connection)
-    .await?;
-    let mut message = rows::message(&found, conversation)?;
-    if !row.try_get::<bool, _>("member")? {
-        // What others did to it since is not theirs to see.
-        message.reactions.clear();
-        message.pinned = false;
-    }
-    Ok(Some(PostOutcome::Duplicate(message)))
+/// The place of a message that is there already.
+pub(super) struct Known {
+    conversation: ConversationId,
+    seq: i64,
+    /// Whether its sender still is in the conversation.
+    member: bool,
 }
 
-/// A batch as it is being numbered, before anything is written.
-#[derive(Default)]
-struct Plan<'a> {
-    rows: Vec<NewRow<'a>>,
-    /// Heads after the batch.
-    heads: HashMap<ConversationId, (u64, u64)>,
-    /// Marks to raise, and to what.
-    marks: HashMap<(ConversationId, UserId), u64>,
-    /// What each nonce of this batch is used for.
-    used: HashMap<(UserId, &'a str), usize>,
-    /// Whom the texts of this batch name.
-    names: Mentions,
-    /// Rows of `mention`: whom, where, by whom.
-    mentions: Vec<([u8; 16], ConversationId, u64, UserId)>,
+/// One row of [`KNOWN`].
+struct Found {
+    kind: Option<i64>,
+    head_seq: Option<i64>,
+    head_rev: Option<i64>,
+    member: bool,
+    known: Option<(ConversationId, i64, i64)>,
+    used_otherwise: bool,
+    reply_seq: Option<i64>,
 }
 
-impl<'a> Plan<'a> {
-    fn post(
-        &mut self,
-        row: &SqliteRow,
-        post: &'a NewPost,
-        body: String,
-        digest: i64,
-    ) -> sqlx::Result<PostOutcome> {
-        if !row.try_get::<bool, _>("member")? {
-            return Ok(PostOutcome::NotFound);
+impl Found {
+    /// Where the nonce was used before, or that it was used for something else.
+    fn known(&self, post: &NewPost, digest: i64) -> Option<Written> {
+        if self.used_otherwise {
+            return Some(Written::Outcome(PostOutcome::OtherUse));
         }
-        if post.reply_to.is_some() && row.try_get::<Option<i64>, _>("reply_seq")?.is_none() {
-            return Ok(PostOutcome::NoSuchReply);
+        let (conversation, seq, known_digest) = self.known?;
+        if conversation != post.conversation || known_digest != digest {
+            return Some(Written::Outcome(PostOutcome::OtherUse));
+        }
+        Some(Written::Known(Known { conversation, seq, member: self.member }))
+    }
+}
+
+fn find(statement: &mut CachedStatement<'_>, post: &NewPost) -> rusqlite::Result<Found> {
+    let reply_to = post.reply_to.as_ref().map(MessageId::as_bytes);
+    let asked = params![
+        post.conversation.as_bytes(),
+        post.sender.as_bytes(),
+        post.nonce.as_str(),
+        reply_to.map(|id| &id[..])
+    ];
+    statement.query_row(asked, |row| {
+        let known = match row.get::<_, Option<[u8; 16]>>("known_in")? {
+            Some(id) => Some((
+                ConversationId::from_uuid(uuid::Uuid::from_bytes(id)),
+                row.get("known_seq")?,
+                row.get("known_digest")?,
+            )),
+            None => None,
+        };
+        Ok(Found {
+            kind: row.get("kind")?,
+            head_seq: row.get("head_seq")?,
+            head_rev: row.get("head_rev")?,
+            member: row.get("member")?,
+            known,
+            used_otherwise: row.get("used_otherwise")?,
+            reply_seq: row.get("reply_seq")?,
+        })
+    })
+}
+
+/// A value the schema does not allow.
+fn corrupt(what: &'static str) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(what.into())
+}
+
+fn count(value: i64) -> rusqlite::Result<u64> {
+    u64::try_from(value).map_err(|_| corrupt("a counter is negative"))
+}
+
+/// A batch on its way: the heads and marks that its messages move are written once each, after the messages.
+struct Batch<'c> {
+    connection: &'c Connection,
+    known: CachedStatement<'c>,
+    insert: CachedStatement<'c>,
+    heads: HashMap<ConversationId, (u64, u64)>,
+    marks: HashMap<(ConversationId, UserId), u64>,
+}
+
+impl<'c> Batch<'c> {
+    fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let (known, insert) = (connection.prepare_cached(KNOWN)?, connection.prepare_cached(INSERT)?);
+        Ok(Self { connection, known, insert, heads: HashMap::new(), marks: HashMap::new() })
+    }
+
+    fn post(&mut self, post: &NewPost, body: &str) -> rusqlite::Result<Written> {
+        let digest = digest(post, body);
+        let found = find(&mut self.known, post)?;
+        // A nonce twice in one batch is found here too: the first one's row is in the table by now.
+        if let Some(known) = found.known(post, digest) {
+            return Ok(known);
+        }
+        let (true, Some(kind), Some(head_seq), Some(head_rev)) =
+            (found.member, found.kind, found.head_seq, found.head_rev)
+        else {
+            return Ok(Written::Outcome(PostOutcome::NotFound));
+        };
+        if post.reply_to.is_some() && found.reply_seq.is_none() {
+            return Ok(Written::Outcome(PostOutcome::NoSuchReply));
         }
         let (seq, rev) = match self.heads.get(&post.conversation) {
             Some((seq, rev)) => (seq + 1, rev + 1),
-            None => (rows::count(row, "head_seq")? + 1, rows::count(row, "head_rev")? + 1),
+            None => (count(head_seq)? + 1, count(head_rev)? + 1),
         };
-        self.heads.insert(post.conversation, (seq, rev));
-        self.mark(post.conversation, post.sender, seq);
-        let named = self.names.of(post.conversation, post.body.text());
+        let named = self.named(post)?;
         let message = Message {
             id: post.id,
             conversation: post.conversation,
@@ -130,172 +184,138 @@ impl<'a> Plan<'a> {
             reactions: Vec::new(),
             pinned: false,
         };
-        let mentioned = mentions::accounts(&message).into_iter();
-        self.mentions.extend(mentioned.map(|account| (account, post.conversation, seq, post.sender)));
-        self.rows.push(NewRow {
-            conversation: post.conversation,
-            seq,
-            rev,
-            id: post.id.as_bytes(),
-            sender: post.sender,
-            nonce: post.nonce.as_str(),
+        self.insert.execute(params![
+            post.conversation.as_bytes(),
+            rows::integer(seq),
+            rows::integer(rev),
+            post.id.as_bytes(),
+            post.sender.as_bytes(),
+            post.nonce.as_str(),
             digest,
             body,
-            sent_at: post.sent_at.millis(),
-            reply_to: post.reply_to.as_ref().map(protocol::MessageId::as_bytes),
-            mentions: rows::ids_to_bytes(&message.mentions),
-            mentions_all: message.mentions_all,
-        });
-        Ok(PostOutcome::Stored { kind: rows::kind(row, "kind")?, message })
+            post.sent_at.millis(),
+            post.reply_to.as_ref().map(|id| &id.as_bytes()[..]),
+            rows::ids_to_bytes(&message.mentions),
+            message.mentions_all,
+        ])?;
+        for account in mentions::accounts(&message) {
+            self.connection.prepare_cached(MENTION)?.execute(params![
+                account,
+                post.conversation.as_bytes(),
+                rows::integer(seq),
+                post.sender.as_bytes()
+            ])?;
+        }
+        self.heads.insert(post.conversation, (seq, rev));
+        self.marks.insert((post.conversation, post.sender), seq);
+        let kind = rows::kind_from_int(kind).ok_or_else(|| corrupt("unknown kind of conversation"))?;
+        Ok(Written::Outcome(PostOutcome::Stored { kind, message }))
     }
 
-    fn mark(&mut self, conversation: ConversationId, user: UserId, seq: u64) {
-        let mark = self.marks.entry((conversation, user)).or_default();
-        *mark = (*mark).max(seq);
+    /// Whom a text names among the members; none is asked for where it has no `@`.
+    fn named(&self, post: &NewPost) -> rusqlite::Result<Named> {
+        let text = post.body.text();
+        let Some(asked) = mentions::asked(text) else { return Ok(Named::default()) };
+        let mut statement = self.connection.prepare_cached(mentions::RESOLVE)?;
+        let members = statement.query_map(params![asked, post.conversation.as_bytes()], |row| {
+            Ok((row.get("username")?, UserId::from_uuid(uuid::Uuid::from_bytes(row.get("id")?))))
+        })?;
+        Ok(mentions::named(text, &members.collect::<rusqlite::Result<_>>()?))
+    }
+
+    /// Writes what the messages moved.
+    fn settle(self) -> rusqlite::Result<()> {
+        let mut head = self.connection.prepare_cached(HEAD)?;
+        for (id, (seq, rev)) in &self.heads {
+            head.execute(params![id.as_bytes(), rows::integer(*seq), rows::integer(*rev)])?;
+        }
+        // Nobody has read further than the last message, so this only raises them.
+        let mut mark = self.connection.prepare_cached(MARK)?;
+        for ((id, user), seq) in &self.marks {
+            mark.execute(params![id.as_bytes(), user.as_bytes(), rows::integer(*seq)])?;
+        }
+        Ok(())
     }
 }
 
-async fn recalled_after(
-    connection: &mut SqliteConnection,
-    id: ConversationId,
-    seq: u64,
-) -> sqlx::Result<u64> {
-    let count: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM message INDEXED BY message_recalled WHERE conversation = ? AND seq > ? AND recalled",
-    )
-    .bind(&id.as_bytes()[..])
-    .bind(rows::integer(seq))
-    .fetch_one(connection)
-    .await?;
-    Ok(u64::try_from(count).unwrap_or(0))
+fn mark(connection: &Connection, mark: &NewMark) -> rusqlite::Result<MarkOutcome> {
+    let (conversation, user) = (mark.conversation.as_bytes(), mark.user.as_bytes());
+    let standing = connection.prepare_cached(STANDING)?.query_row([conversation, user], |row| {
+        Ok((
+            row.get::<_, i64>("head_seq")?,
+            row.get::<_, u32>("member_count")?,
+            row.get::<_, i64>("read_seq")?,
+            row.get::<_, bool>("kept_unread")?,
+        ))
+    });
+    let Some((head, member_count, old, kept)) = standing.optional()? else { return Ok(None) };
+    let (head, old) = (count(head)?, count(old)?);
+    let back = planted::is(Mistake::ReadMovesBack);
+    let read_seq = if back { mark.seq.min(head) } else { old.max(mark.seq.min(head)) };
+    let moved = read_seq > old || kept || back;
+    let seq = rows::integer(read_seq);
+    if moved {
+        connection.prepare_cached(MARK)?.execute(params![conversation, user, seq])?;
+    }
+    let recalled = connection
+        .prepare_cached(RECALLED_AFTER)?
+        .query_row(params![conversation, seq], |row| row.get::<_, i64>(0))?;
+    let mentions = connection
+        .prepare_cached(MENTIONS_AFTER)?
+        .query_row(params![user, rows::EVERYBODY, conversation, seq], |row| row.get::<_, i64>(0))?;
+    Ok(Some(Marked {
+        read_seq,
+        unread: head.saturating_sub(read_seq).saturating_sub(count(recalled)?),
+        mentions: count(mentions)?,
+        moved,
+        told: member_count <= limits::MEMBERS_INLINE,
+    }))
 }
 
-async fn mentions_after(connection: &mut SqliteConnection, mark: &NewMark, seq: u64) -> sqlx::Result<u64> {
-    let count: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM mention WHERE account IN (?1, ?2) AND conversation = ?3 AND seq > ?4 AND sender <> ?1",
-    )
-    .bind(&mark.user.as_bytes()[..])
-    .bind(&rows::EVERYBODY[..])
-    .bind(&mark.conversation.as_bytes()[..])
-    .bind(rows::integer(seq))
-    .fetch_one(connection)
-    .await?;
-    Ok(u64::try_from(count).unwrap_or(0))
-}
-
-/// Reads what the batch needs, numbers it, writes it. Everything up to the write leaves no trace when it fails.
-pub(super) async fn post(
-    connection: &mut SqliteConnection,
+/// Writes a batch. An error leaves nothing behind, unless it says that this is not known.
+pub(super) fn batch(
+    connection: &mut Connection,
     posts: &[NewPost],
-    new_marks: &[NewMark],
-) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
-    let failed = || failed("write messages");
-    let mut plan = Plan::default();
-    let mut outcomes: Vec<Option<PostOutcome>> = vec![None; posts.len()];
+    marks: &[NewMark],
+) -> Result<writer::Outcomes> {
+    let failed = || writer::failed("write messages");
+    let bodies = posts.iter().map(json).collect::<Result<Vec<_>>>()?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed())?;
+    let mut written = Vec::with_capacity(posts.len());
     if !posts.is_empty() {
-        let asked: Vec<_> = posts.iter().map(asked).collect();
-        let found = batch::read_posts(&asked).fetch_all(&mut *connection).await.map_err(failed())?;
-        let texts = posts.iter().map(|post| (post.conversation, post.body.text()));
-        plan.names = Mentions::resolve(connection, texts).await.map_err(failed())?;
-        for ((i, post), row) in posts.iter().enumerate().zip(&found) {
-            let body = json(post)?;
-            let digest = digest(post, &body);
-            if let Some(known) = known(connection, row, post, digest).await.map_err(failed())? {
-                outcomes[i] = Some(known);
-                continue;
-            }
-            // A nonce twice in one batch: the second is a retry of the first.
-            let key = (post.sender, post.nonce.as_str());
-            if let Some(first) = plan.used.get(&key).copied() {
-                let same = json(&posts[first])?;
-                let same = self::digest(&posts[first], &same) == digest;
-                outcomes[i] = match &outcomes[first] {
-                    Some(PostOutcome::Stored { message, .. }) if same => {
-                        Some(PostOutcome::Duplicate(message.clone()))
-                    }
-                    _ => Some(PostOutcome::OtherUse),
-                };
-                continue;
-            }
-            let outcome = plan.post(row, post, body, digest).map_err(failed())?;
-            if let PostOutcome::Stored { .. } = outcome {
-                plan.used.insert(key, i);
-            }
-            outcomes[i] = Some(outcome);
+        let mut batch = Batch::new(&transaction).map_err(failed())?;
+        for (post, body) in posts.iter().zip(&bodies) {
+            written.push(batch.post(post, body).map_err(failed())?);
         }
+        batch.settle().map_err(failed())?;
     }
-    let marked = marks(connection, new_marks, &mut plan).await.map_err(failed())?;
-    write(connection, &plan).await?;
-    let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(PostOutcome::NotFound)).collect();
-    Ok((outcomes, marked))
+    let marked = marks.iter().map(|new| mark(&transaction, new)).collect::<rusqlite::Result<_>>();
+    let marked = marked.map_err(failed())?;
+    // A commit may have come to the disk although it failed.
+    transaction.commit().map_err(|error| StoreError { unknown: true, ..failed()(error) })?;
+    Ok((written, marked))
 }
 
-async fn marks(
-    connection: &mut SqliteConnection,
-    new: &[NewMark],
-    plan: &mut Plan<'_>,
-) -> sqlx::Result<Vec<MarkOutcome>> {
-    let mut outcomes = vec![None; new.len()];
-    if new.is_empty() {
-        return Ok(outcomes);
+/// The message of a nonce that was used before.
+pub(super) async fn known(connection: &mut SqliteConnection, known: &Known) -> sqlx::Result<PostOutcome> {
+    // Their own message stays theirs to see, even if they have left since: the retry gets the first answer.
+    let found = sqlx::query(concat!(
+        "SELECT ",
+        message_columns!("message"),
+        " FROM message WHERE conversation = ? AND seq = ?"
+    ))
+    .bind(&known.conversation.as_bytes()[..])
+    .bind(known.seq)
+    .fetch_one(connection)
+    .await?;
+    let mut message = rows::message(&found, known.conversation)?;
+    if !known.member {
+        // What others did to it since is not theirs to see.
+        message.reactions.clear();
+        message.pinned = false;
     }
-    let asked: Vec<_> = new.iter().map(|mark| (mark.conversation, mark.user, mark.seq)).collect();
-    let found = batch::read_marks(&asked).fetch_all(&mut *connection).await?;
-    for row in &found {
-        let i = usize::try_from(rows::count(row, "i")?).unwrap_or(usize::MAX);
-        let Some(mark) = new.get(i) else { continue };
-        let head = match plan.heads.get(&mark.conversation) {
-            Some((seq, _)) => *seq,
-            None => rows::count(row, "head_seq")?,
-        };
-        let stored = rows::count(row, "read_seq")?;
-        let planned = plan.marks.get(&(mark.conversation, mark.user)).copied().unwrap_or(0);
-        let old = stored.max(planned);
-        let back = planted::is(Mistake::ReadMovesBack);
-        let read_seq = if back { mark.seq.min(head) } else { old.max(mark.seq.min(head)) };
-        let mut recalled = rows::count(row, "recalled_after")?;
-        if recalled > 0 && read_seq != stored.max(mark.seq) {
-            recalled = recalled_after(connection, mark.conversation, read_seq).await?;
-        }
-        let kept = row.try_get::<bool, _>("kept_unread")?;
-        let moved = read_seq > old || kept || back;
-        if moved {
-            plan.mark(mark.conversation, mark.user, read_seq);
-        }
-        let unread = head.saturating_sub(read_seq).saturating_sub(recalled);
-        let mut mentions = rows::count(row, "mentions_after")?;
-        if mentions > 0 && read_seq != stored.max(mark.seq) {
-            mentions = mentions_after(connection, mark, read_seq).await?;
-        }
-        let me = mark.user.as_bytes();
-        let just_now = plan.mentions.iter().filter(|(account, conversation, seq, sender)| {
-            (account == me || *account == rows::EVERYBODY)
-                && *conversation == mark.conversation
-                && *seq > read_seq
-                && *sender != mark.user
-        });
-        let mentions = mentions + just_now.count() as u64;
-        let told = row.try_get::<u32, _>("member_count")? <= limits::MEMBERS_INLINE;
-        outcomes[i] = Some(Marked { read_seq, unread, mentions, moved, told });
-    }
-    Ok(outcomes)
-}
-
-async fn write(connection: &mut SqliteConnection, plan: &Plan<'_>) -> Result<()> {
-    if plan.rows.is_empty() && plan.marks.is_empty() {
-        return Ok(());
-    }
-    let heads: Vec<_> = plan.heads.iter().map(|(id, (seq, rev))| (*id, *seq, *rev)).collect();
-    let marks: Vec<_> = plan.marks.iter().map(|((id, user), seq)| (*id, *user, *seq)).collect();
-    let written = batch::write(&plan.rows, &heads, &marks, &plan.mentions).execute(&mut *connection).await;
-    if let Err(error) = written {
-        // SQLite may have rolled back by itself (a full disk); a second ROLLBACK then only says so.
-        if let Err(rollback) = sqlx::query("ROLLBACK").execute(connection).await {
-            tracing::debug!(store.error = %rollback, "nothing left to roll back");
-        }
-        return Err(uncommitted("write messages")(error));
-    }
-    Ok(())
+    Ok(PostOutcome::Duplicate(message))
 }
 
 /// What the nonces of these posts were used for, if at all.
@@ -303,13 +323,41 @@ pub(super) async fn look_up(
     connection: &mut SqliteConnection,
     posts: &[NewPost],
 ) -> Result<Vec<Option<PostOutcome>>> {
-    let failed = || failed("look up nonces");
     let mut outcomes = Vec::with_capacity(posts.len());
     for post in posts {
-        let body = json(post)?;
-        let row = batch::read_posts(&[asked(post)]).fetch_one(&mut *connection).await.map_err(failed())?;
-        let digest = digest(post, &body);
-        outcomes.push(known(connection, &row, post, digest).await.map_err(failed())?);
+        outcomes.push(look_up_one(connection, post, &json(post)?).await.map_err(failed("look up nonces"))?);
     }
     Ok(outcomes)
+}
+
+async fn look_up_one(
+    connection: &mut SqliteConnection,
+    post: &NewPost,
+    body: &str,
+) -> sqlx::Result<Option<PostOutcome>> {
+    let row = sqlx::query(KNOWN)
+        .bind(&post.conversation.as_bytes()[..])
+        .bind(&post.sender.as_bytes()[..])
+        .bind(post.nonce.as_str())
+        .bind(post.reply_to.as_ref().map(|id| &id.as_bytes()[..]))
+        .fetch_one(&mut *connection)
+        .await?;
+    let known = match row.try_get::<Option<i64>, _>("known_seq")? {
+        Some(seq) => Some((rows::conversation_id(&row, "known_in")?, seq, row.try_get("known_digest")?)),
+        None => None,
+    };
+    let found = Found {
+        kind: None,
+        head_seq: None,
+        head_rev: None,
+        member: row.try_get("member")?,
+        known,
+        used_otherwise: row.try_get("used_otherwise")?,
+        reply_seq: None,
+    };
+    match found.known(post, digest(post, body)) {
+        Some(Written::Known(place)) => self::known(connection, &place).await.map(Some),
+        Some(Written::Outcome(outcome)) => Ok(Some(outcome)),
+        None => Ok(None),
+    }
 }

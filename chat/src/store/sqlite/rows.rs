@@ -48,10 +48,14 @@ pub(super) const fn kind_to_int(kind: Kind) -> i64 {
 }
 
 pub(super) fn kind(row: &SqliteRow, column: &str) -> Result<Kind> {
-    match row.try_get::<i64, _>(column)? {
-        0 => Ok(Kind::Direct),
-        1 => Ok(Kind::Group),
-        _ => Err(corrupt("unknown kind of conversation")),
+    kind_from_int(row.try_get(column)?).ok_or_else(|| corrupt("unknown kind of conversation"))
+}
+
+pub(super) const fn kind_from_int(kind: i64) -> Option<Kind> {
+    match kind {
+        0 => Some(Kind::Direct),
+        1 => Some(Kind::Group),
+        _ => None,
     }
 }
 
