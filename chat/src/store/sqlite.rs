@@ -13,6 +13,7 @@ mod log;
 mod mentions;
 mod messages;
 mod post;
+mod reader;
 mod resume;
 mod rows;
 mod settings;
@@ -21,6 +22,7 @@ mod writer;
 pub(crate) use doctor::examine;
 
 use self::checkpoint::Checkpoints;
+use self::reader::Readers;
 use self::writer::Writer;
 use super::{Database, Result, StoreError, Stores};
 use async_trait::async_trait;
@@ -64,6 +66,7 @@ fn clean(connection: &mut SqliteConnection, _: sqlx::pool::PoolConnectionMetadat
 pub(crate) struct Sqlite {
     write: SqlitePool,
     read: SqlitePool,
+    readers: Readers,
     writer: Writer,
     epoch: Epoch,
     checkpoints: Arc<Checkpoints>,
@@ -109,7 +112,7 @@ impl Sqlite {
             .connect_with(options.clone().pragma("query_only", "1"))
             .await
             .map_err(failed("open the database for reading"))?;
-        let writer = Writer::start(file)?;
+        let (readers, writer) = (Readers::start(file)?, Writer::start(file)?);
         let connection = options
             .busy_timeout(checkpoint::PATIENCE)
             .connect()
@@ -118,8 +121,16 @@ impl Sqlite {
 
         let (checkpoints, stop) = (Arc::new(Checkpoints::default()), CancellationToken::new());
         let checkpointer = tokio::spawn(checkpoint::run(connection, checkpoints.clone(), stop.clone()));
-        let store =
-            Arc::new(Self { write, read, writer, epoch, checkpoints, stop, checkpointer: Some(checkpointer).into() });
+        let store = Arc::new(Self {
+            write,
+            read,
+            readers,
+            writer,
+            epoch,
+            checkpoints,
+            stop,
+            checkpointer: Some(checkpointer).into(),
+        });
         Ok(Stores {
             accounts: store.clone(),
             conversations: store.clone(),
@@ -161,6 +172,7 @@ impl Database for Sqlite {
 
     async fn close(&self) {
         self.read.close().await;
+        self.readers.close().await;
         self.write.close().await;
         self.writer.close().await;
         self.stop.cancel();

@@ -1,6 +1,6 @@
 //! Conversations and members in SQLite: reading them, and the transactions around what changes them.
 
-use super::rows::{self, message_columns};
+use super::rows::{self, Fields, message_columns};
 use super::settings::{self, personal_columns};
 use super::{Sqlite, failed, groups, uncommitted};
 use crate::planted;
@@ -12,7 +12,6 @@ use protocol::rest::Group;
 use protocol::{Conversation, ConversationId, Member, UserId, limits};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use std::collections::HashMap;
 
 /// A member's conversations with their newest message.
 macro_rules! select_conversations {
@@ -44,17 +43,17 @@ macro_rules! select_members {
     };
 }
 
-pub(super) fn conversation(row: &SqliteRow, members: Vec<Member>) -> sqlx::Result<Conversation> {
+pub(super) fn conversation(row: &impl Fields, members: Vec<Member>) -> sqlx::Result<Conversation> {
     let id = rows::conversation_id(row, "id")?;
     let read_seq = rows::count(row, "read_seq")?;
-    let last_message = match row.try_get::<Option<i64>, _>("seq")? {
+    let last_message = match row.integer("seq")? {
         Some(_) => Some(rows::message(row, id)?),
         None => None,
     };
     Ok(Conversation {
         id,
         kind: rows::kind(row, "kind")?,
-        title: row.try_get("title")?,
+        title: rows::text(row, "title")?.to_owned(),
         head_seq: rows::count(row, "head_seq")?,
         head_rev: rows::count(row, "head_rev")?,
         read_seq,
@@ -62,8 +61,10 @@ pub(super) fn conversation(row: &SqliteRow, members: Vec<Member>) -> sqlx::Resul
         mentions: rows::count(row, "names_me")?,
         last_message,
         members,
-        member_count: row.try_get("member_count")?,
-        public: row.try_get("public")?,
+        member_count: rows::number(row, "member_count")?
+            .try_into()
+            .map_err(|_| rows::corrupt("a counter is out of range"))?,
+        public: rows::flag(row, "public")?,
         history: rows::history(row, "history")?,
         settings: settings::settings(row)?,
     })
@@ -121,32 +122,7 @@ impl Conversations for Sqlite {
     }
 
     async fn conversations(&self, user: UserId) -> Result<Vec<Conversation>> {
-        let failed = || failed("read the conversations");
-        let mut snapshot = self.read.begin().await.map_err(failed())?;
-        let found = sqlx::query(select_conversations!(""))
-            .bind(&user.as_bytes()[..])
-            .fetch_all(&mut *snapshot)
-            .await
-            .map_err(failed())?;
-        let people = sqlx::query(select_members!(""))
-            .bind(&user.as_bytes()[..])
-            .bind(limits::MEMBERS_INLINE)
-            .fetch_all(&mut *snapshot)
-            .await
-            .map_err(failed())?;
-        let mut members: HashMap<ConversationId, Vec<Member>> = HashMap::with_capacity(found.len());
-        for row in &people {
-            let id = rows::conversation_id(row, "conversation").map_err(failed())?;
-            members.entry(id).or_default().push(member(row).map_err(failed())?);
-        }
-        found
-            .iter()
-            .map(|row| {
-                let id = rows::conversation_id(row, "id")?;
-                conversation(row, members.remove(&id).unwrap_or_default())
-            })
-            .collect::<sqlx::Result<_>>()
-            .map_err(failed())
+        self.list(user).await
     }
 
     async fn set(&self, new: &[NewSettings]) -> Result<Vec<Option<Personal>>> {

@@ -1,19 +1,42 @@
 //! What the start of a socket reads, in one query each.
 
 use super::conversations::conversation;
-use super::rows::{self, message_columns, user_columns};
+use super::rows::{self, Fields, message_columns, user_columns};
 use super::settings::{self, personal_columns};
 use super::{Sqlite, failed};
 use crate::store::{Head, Hello, Result, Start};
 use async_trait::async_trait;
 use protocol::{Conversation, ConversationId, Member, SessionId, UserId, limits};
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+const HEADS: &str = "SELECT c.id, c.kind, c.head_rev, m.read_seq, m.muted_until, m.pinned AS on_top, m.archived, m.draft, \
+     m.unread_from, iif(c.member_count <= ?2, (SELECT coalesce(sum(o.read_seq), 0) FROM member o \
+     WHERE o.conversation = c.id), 0) AS marks \
+     FROM member m JOIN conversation c ON c.id = m.conversation WHERE m.account = ?1";
+
+/// Conversations as these memberships see them, with their newest message, and with their members where those are at
+/// most `?2`.
+macro_rules! select_whole {
+    ($memberships:literal) => {
+        concat!(
+            "SELECT c.id, c.kind, c.title, c.head_rev, c.member_count, c.public, c.history, ",
+            personal_columns!(),
+            ", ",
+            message_columns!("l"),
+            ", (SELECT json_group_array(json_array(hex(o.account), o.role, o.read_seq) \
+             ORDER BY o.joined_at, o.role DESC, o.account) FROM member o \
+             WHERE o.conversation = c.id AND c.member_count <= ?2) AS members FROM ",
+            $memberships,
+            " JOIN conversation c ON c.id = m.conversation \
+             LEFT JOIN message l ON l.conversation = c.id AND l.seq = c.head_seq AND l.seq > m.joined_seq \
+             ORDER BY max(coalesce(l.sent_at, 0), m.joined_at) DESC, c.id"
+        )
+    };
+}
+
 /// A list that SQLite made as JSON.
-fn list<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> sqlx::Result<Vec<T>> {
-    let json: &str = row.try_get(column)?;
-    serde_json::from_str(json).map_err(|error| sqlx::Error::Decode(error.into()))
+fn list<T: serde::de::DeserializeOwned>(row: &impl Fields, column: &str) -> sqlx::Result<Vec<T>> {
+    serde_json::from_str(rows::text(row, column)?).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 fn id_from_hex(hex: &str) -> sqlx::Result<uuid::Uuid> {
@@ -29,7 +52,7 @@ fn start(row: &SqliteRow) -> sqlx::Result<Start> {
     Ok(Start { user: rows::user(row)?, memberships })
 }
 
-fn head(row: &SqliteRow) -> sqlx::Result<Head> {
+fn head(row: &impl Fields) -> sqlx::Result<Head> {
     let settings = settings::settings(row)?;
     let (read_seq, marks) = (rows::count(row, "read_seq")?, rows::count(row, "marks")?);
     Ok(Head {
@@ -40,7 +63,7 @@ fn head(row: &SqliteRow) -> sqlx::Result<Head> {
     })
 }
 
-fn whole(row: &SqliteRow) -> sqlx::Result<Conversation> {
+fn whole(row: &impl Fields) -> sqlx::Result<Conversation> {
     let members = list::<(String, i64, u64)>(row, "members")?;
     let members = members
         .iter()
@@ -71,40 +94,25 @@ impl Hello for Sqlite {
     }
 
     async fn heads(&self, user: UserId) -> Result<Vec<Head>> {
-        let rows = sqlx::query(
-            "SELECT c.id, c.kind, c.head_rev, m.read_seq, m.muted_until, m.pinned AS on_top, m.archived, m.draft, \
-             m.unread_from, iif(c.member_count <= ?2, (SELECT coalesce(sum(o.read_seq), 0) FROM member o \
-             WHERE o.conversation = c.id), 0) AS marks \
-             FROM member m JOIN conversation c ON c.id = m.conversation WHERE m.account = ?1",
-        )
-        .bind(&user.as_bytes()[..])
-        .bind(limits::MEMBERS_INLINE)
-        .fetch_all(&self.read)
-        .await
-        .map_err(failed("read the heads"))?;
-        rows.iter().map(head).collect::<sqlx::Result<_>>().map_err(failed("read the heads"))
+        let values = vec![user.as_bytes().to_vec().into(), limits::MEMBERS_INLINE.into()];
+        self.readers.all("read the heads", HEADS, values, |row| head(row)).await
     }
 
     async fn whole(&self, user: UserId, ids: &[ConversationId]) -> Result<Vec<Conversation>> {
-        let rows = sqlx::query(concat!(
-            "SELECT c.id, c.kind, c.title, c.head_rev, c.member_count, c.public, c.history, ",
-            personal_columns!(),
-            ", ",
-            message_columns!("l"),
-            ", (SELECT json_group_array(json_array(hex(o.account), o.role, o.read_seq) \
-             ORDER BY o.joined_at, o.role DESC, o.account) FROM member o \
-             WHERE o.conversation = c.id AND c.member_count <= ?3) AS members \
-             FROM json_each(?2) asked CROSS JOIN member m ON m.conversation = unhex(asked.value) AND m.account = ?1 \
-             JOIN conversation c ON c.id = m.conversation \
-             LEFT JOIN message l ON l.conversation = c.id AND l.seq = c.head_seq AND l.seq > m.joined_seq \
-             ORDER BY max(coalesce(l.sent_at, 0), m.joined_at) DESC, c.id"
-        ))
-        .bind(&user.as_bytes()[..])
-        .bind(rows::hex_list(ids.iter().map(ConversationId::as_bytes)))
-        .bind(limits::MEMBERS_INLINE)
-        .fetch_all(&self.read)
-        .await
-        .map_err(failed("read what differs"))?;
-        rows.iter().map(whole).collect::<sqlx::Result<_>>().map_err(failed("read what differs"))
+        let asked = rows::hex_list(ids.iter().map(ConversationId::as_bytes));
+        let values = vec![user.as_bytes().to_vec().into(), limits::MEMBERS_INLINE.into(), asked.into()];
+        let statement = select_whole!(
+            "json_each(?3) asked CROSS JOIN member m ON m.conversation = unhex(asked.value) AND m.account = ?1"
+        );
+        self.readers.all("read what differs", statement, values, |row| whole(row)).await
+    }
+}
+
+impl Sqlite {
+    /// All of a person's conversations, newest activity first.
+    pub(super) async fn list(&self, user: UserId) -> Result<Vec<Conversation>> {
+        let values = vec![user.as_bytes().to_vec().into(), limits::MEMBERS_INLINE.into()];
+        let statement = select_whole!("(SELECT * FROM member WHERE account = ?1) m");
+        self.readers.all("read the conversations", statement, values, |row| whole(row)).await
     }
 }

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 type Result<T> = sqlx::Result<T>;
 
 /// A value the schema does not allow: the file was changed by something else.
-fn corrupt(what: &'static str) -> sqlx::Error {
+pub(super) fn corrupt(what: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(what.into())
 }
 
@@ -18,17 +18,56 @@ pub(super) fn uuid(bytes: &[u8]) -> Result<uuid::Uuid> {
     uuid::Uuid::from_slice(bytes).map_err(|_| corrupt("an id is not 16 bytes"))
 }
 
-pub(super) fn user_id(row: &SqliteRow, column: &str) -> Result<UserId> {
-    uuid(row.try_get(column)?).map(UserId::from_uuid)
+/// A row, by the names of its columns, however it was read.
+pub(super) trait Fields {
+    fn integer(&self, column: &str) -> Result<Option<i64>>;
+    fn text(&self, column: &str) -> Result<Option<&str>>;
+    fn bytes(&self, column: &str) -> Result<Option<&[u8]>>;
 }
 
-pub(super) fn conversation_id(row: &SqliteRow, column: &str) -> Result<ConversationId> {
-    uuid(row.try_get(column)?).map(ConversationId::from_uuid)
+impl Fields for SqliteRow {
+    fn integer(&self, column: &str) -> Result<Option<i64>> {
+        self.try_get(column)
+    }
+
+    fn text(&self, column: &str) -> Result<Option<&str>> {
+        self.try_get(column)
+    }
+
+    fn bytes(&self, column: &str) -> Result<Option<&[u8]>> {
+        self.try_get(column)
+    }
+}
+
+fn missing<T>(value: Option<T>) -> Result<T> {
+    value.ok_or_else(|| corrupt("a value is missing"))
+}
+
+/// A number that is always there.
+pub(super) fn number(row: &impl Fields, column: &str) -> Result<i64> {
+    missing(row.integer(column)?)
+}
+
+pub(super) fn flag(row: &impl Fields, column: &str) -> Result<bool> {
+    Ok(number(row, column)? != 0)
+}
+
+/// A text that is always there.
+pub(super) fn text<'a>(row: &'a impl Fields, column: &str) -> Result<&'a str> {
+    missing(row.text(column)?)
+}
+
+pub(super) fn user_id(row: &impl Fields, column: &str) -> Result<UserId> {
+    uuid(missing(row.bytes(column)?)?).map(UserId::from_uuid)
+}
+
+pub(super) fn conversation_id(row: &impl Fields, column: &str) -> Result<ConversationId> {
+    uuid(missing(row.bytes(column)?)?).map(ConversationId::from_uuid)
 }
 
 /// A counter. SQLite's integers are signed, ours never are negative.
-pub(super) fn count(row: &SqliteRow, column: &str) -> Result<u64> {
-    u64::try_from(row.try_get::<i64, _>(column)?).map_err(|_| corrupt("a counter is negative"))
+pub(super) fn count(row: &impl Fields, column: &str) -> Result<u64> {
+    u64::try_from(number(row, column)?).map_err(|_| corrupt("a counter is negative"))
 }
 
 /// The other way: our counters stay far below the sign.
@@ -36,8 +75,8 @@ pub(super) fn integer(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Timestamp> {
-    row.try_get(column).map(Timestamp::from_millis)
+pub(super) fn time(row: &impl Fields, column: &str) -> Result<Timestamp> {
+    number(row, column).map(Timestamp::from_millis)
 }
 
 pub(super) const fn kind_to_int(kind: Kind) -> i64 {
@@ -47,8 +86,8 @@ pub(super) const fn kind_to_int(kind: Kind) -> i64 {
     }
 }
 
-pub(super) fn kind(row: &SqliteRow, column: &str) -> Result<Kind> {
-    kind_from_int(row.try_get(column)?).ok_or_else(|| corrupt("unknown kind of conversation"))
+pub(super) fn kind(row: &impl Fields, column: &str) -> Result<Kind> {
+    kind_from_int(number(row, column)?).ok_or_else(|| corrupt("unknown kind of conversation"))
 }
 
 pub(super) const fn kind_from_int(kind: i64) -> Option<Kind> {
@@ -139,11 +178,11 @@ macro_rules! message_columns {
 }
 pub(super) use message_columns;
 
-pub(super) fn message(row: &SqliteRow, conversation: ConversationId) -> Result<Message> {
-    let body: &str = row.try_get("body")?;
-    let nonce: String = row.try_get("nonce")?;
+pub(super) fn message(row: &impl Fields, conversation: ConversationId) -> Result<Message> {
+    let body = text(row, "body")?;
+    let nonce = text(row, "nonce")?.to_owned();
     Ok(Message {
-        id: MessageId::from_uuid(uuid(row.try_get("message_id")?)?),
+        id: MessageId::from_uuid(uuid(missing(row.bytes("message_id")?)?)?),
         conversation,
         seq: count(row, "seq")?,
         rev: count(row, "rev")?,
@@ -151,19 +190,19 @@ pub(super) fn message(row: &SqliteRow, conversation: ConversationId) -> Result<M
         nonce: Some(Nonce::try_from(nonce).map_err(|_| corrupt("a nonce is malformed"))?),
         body: body_from_json(body)?,
         sent_at: time(row, "sent_at")?,
-        edited_at: row.try_get::<Option<i64>, _>("edited_at")?.map(Timestamp::from_millis),
-        recalled: row.try_get("recalled")?,
-        reply_to: match row.try_get::<Option<&[u8]>, _>("reply_to")? {
+        edited_at: row.integer("edited_at")?.map(Timestamp::from_millis),
+        recalled: flag(row, "recalled")?,
+        reply_to: match row.bytes("reply_to")? {
             Some(bytes) => Some(MessageId::from_uuid(uuid(bytes)?)),
             None => None,
         },
-        mentions: ids_from_bytes(row.try_get::<Option<&[u8]>, _>("mentions")?.unwrap_or_default())?,
-        mentions_all: row.try_get("mentions_all")?,
-        reactions: match row.try_get::<Option<&str>, _>("reactions")? {
+        mentions: ids_from_bytes(row.bytes("mentions")?.unwrap_or_default())?,
+        mentions_all: flag(row, "mentions_all")?,
+        reactions: match row.text("reactions")? {
             Some(json) => serde_json::from_str(json).map_err(|_| corrupt("reactions are malformed"))?,
             None => Vec::new(),
         },
-        pinned: row.try_get("pinned")?,
+        pinned: flag(row, "pinned")?,
     })
 }
 
@@ -193,8 +232,8 @@ pub(super) const fn history_to_int(history: History) -> i64 {
     }
 }
 
-pub(super) fn history(row: &SqliteRow, column: &str) -> Result<History> {
-    match row.try_get::<i64, _>(column)? {
+pub(super) fn history(row: &impl Fields, column: &str) -> Result<History> {
+    match number(row, column)? {
         0 => Ok(History::Join),
         1 => Ok(History::All),
         _ => Err(corrupt("unknown history")),

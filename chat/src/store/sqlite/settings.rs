@@ -1,12 +1,11 @@
 //! What only one member sees of a conversation: settings, and what is unread.
 
-use super::rows;
+use super::rows::{self, Fields};
 use crate::clock::now;
 use crate::store::{NewSettings, Personal, SettingsChange};
 use protocol::rest::PatchSettings;
 use protocol::{ConversationId, Settings, Timestamp, UserId, limits};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Result, Row, SqliteConnection};
+use sqlx::{Result, SqliteConnection};
 
 /// What only member `m` of conversation `c` sees: settings, mark, and what is unread as three counts. What is recalled after the mark is counted from a partial
 /// index that is empty as long as nothing is. Own messages never stand after one's own mark, because sending
@@ -28,13 +27,13 @@ macro_rules! personal_columns {
 pub(super) use personal_columns;
 
 /// From the columns of `personal_columns!`.
-pub(super) fn settings(row: &SqliteRow) -> Result<Settings> {
+pub(super) fn settings(row: &impl Fields) -> Result<Settings> {
     Ok(Settings {
-        muted_until: row.try_get::<Option<i64>, _>("muted_until")?.map(Timestamp::from_millis),
-        pinned: row.try_get("on_top")?,
-        archived: row.try_get("archived")?,
-        draft: row.try_get("draft")?,
-        unread_from: match row.try_get::<Option<i64>, _>("unread_from")? {
+        muted_until: row.integer("muted_until")?.map(Timestamp::from_millis),
+        pinned: rows::flag(row, "on_top")?,
+        archived: rows::flag(row, "archived")?,
+        draft: rows::text(row, "draft")?.to_owned(),
+        unread_from: match row.integer("unread_from")? {
             Some(_) => Some(rows::count(row, "unread_from")?),
             None => None,
         },
@@ -42,7 +41,7 @@ pub(super) fn settings(row: &SqliteRow) -> Result<Settings> {
 }
 
 /// From the columns of `personal_columns!`.
-pub(super) fn unread(row: &SqliteRow) -> Result<u64> {
+pub(super) fn unread(row: &impl Fields) -> Result<u64> {
     let (head_seq, read_seq) = (rows::count(row, "head_seq")?, rows::count(row, "read_seq")?);
     let recalled = rows::count(row, "recalled_after")?;
     Ok(head_seq.saturating_sub(read_seq).saturating_sub(recalled) + rows::count(row, "kept")?)
