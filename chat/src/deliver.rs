@@ -14,6 +14,7 @@ use crate::store::{Marked, Personal, Stores};
 use bytes::Bytes;
 use protocol::frame::close;
 use protocol::{Change, ChangeKind, ConversationId, Kind, ServerFrame, UserId};
+use std::cell::LazyCell;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -174,18 +175,19 @@ impl Deliver {
         let mut answered = false;
         // A new message is newer than every join, so nobody needs the other form.
         let new = matches!(change.kind, ChangeKind::Posted { .. });
-        let hidden = if new { Bytes::new() } else { event(Change::new(rev, ChangeKind::Unsupported)) };
-        let own = event(change.clone());
-        let others = event(without_nonce(change.clone()));
+        // Made when the first socket needs them: in a conversation of two most events need one form only.
+        let hidden = LazyCell::new(|| event(Change::new(rev, ChangeKind::Unsupported)));
+        let own = LazyCell::new(|| event(change.clone()));
+        let others = LazyCell::new(|| event(without_nonce(change.clone())));
         self.hub.fan_out(conversation, |socket: &Socket, floor| {
             if seq <= floor {
-                return (!new).then(|| hidden.clone());
+                return (!new).then(|| Bytes::clone(&hidden));
             }
             if Some(socket.id()) == asked && ack.is_some() {
                 answered = true;
                 return ack.clone();
             }
-            Some(if socket.who().user == sender { own.clone() } else { others.clone() })
+            Some(Bytes::clone(if socket.who().user == sender { &own } else { &others }))
         });
         // Who asked and has left since still hears that it is stored.
         if let Some(origin) = origin.filter(|_| !answered) {

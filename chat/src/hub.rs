@@ -155,7 +155,7 @@ impl Hub {
     }
 
     /// Gives every socket of a conversation the frame `choose` picks for it, knowing the last `seq` it may not see.
-    /// `choose` runs under the room's lock: it hands out shared bytes, it does not encode.
+    /// `choose` runs under the room's lock: it hands out shared bytes, and encodes each form of an event once at most.
     pub(crate) fn fan_out(
         &self,
         conversation: ConversationId,
