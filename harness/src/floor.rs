@@ -24,7 +24,7 @@ use tokio::task::LocalSet;
 pub enum Program {
     /// Answers over TCP until it is killed: what starts with 255 comes back, another byte brings so many frames to all.
     Wire,
-    /// Appends and syncs; prints appends a second, and messages a second in batches of 128.
+    /// Writes and syncs; prints appends a second, messages a second in batches of 128, and milliseconds of a commit when idle.
     Disk {
         /// How long each takes.
         #[arg(long, default_value_t = 3)]
@@ -49,8 +49,8 @@ pub fn run(program: Program, tell: impl FnOnce(&str)) -> Result<(), Error> {
             LocalSet::new().block_on(&runtime, wire::serve(|address| tell(&address.to_string())))
         }
         Program::Disk { seconds } => {
-            let (single, batched) = disk::measure(Duration::from_secs(seconds))?;
-            tell(&format!("{single:.0} {batched:.0}"));
+            let disk = disk::measure(Duration::from_secs(seconds))?;
+            tell(&format!("{:.0} {:.0} {:.4}", disk.single, disk.batched, disk.idle));
             Ok(())
         }
         Program::Sqlite { seconds, page } => {
@@ -66,16 +66,18 @@ pub fn run(program: Program, tell: impl FnOnce(&str)) -> Result<(), Error> {
 pub struct Floors {
     /// Round trip of 200 bytes over TCP.
     pub echo: Latency,
+    /// The same a hundred times a second: both ends find the processor asleep.
+    pub idle: Latency,
     /// One 200-byte write to each of many sockets.
     pub single: wire::FanOut,
     /// Sixteen of them in one write to each.
     pub burst: wire::FanOut,
-    /// The same with frames as long as an event with 200 bytes of text.
+    /// One write to each, as long as an event with 200 bytes of text.
+    pub event: wire::FanOut,
+    /// Sixteen of those in one write to each.
     pub events: wire::FanOut,
-    /// Appends of 200 bytes, each synced.
-    pub appends: f64,
-    /// Messages a second in appends of 128 at a time, each append synced.
-    pub batched: f64,
+    /// What the disk does by itself.
+    pub disk: disk::Disk,
     /// Messages a second through SQLite, row by row, 128 a commit.
     pub sqlite: f64,
     /// Deliveries a second of redis, in bursts of 16; none where it is not installed.
@@ -88,6 +90,15 @@ impl Floors {
         let mut figures = vec![
             Figure::new(0, "TCP echo of 200 bytes, p50", "ms", self.echo.p50(), self.echo.count())
                 .times(&self.echo),
+            Figure::new(0, "the same, 100 a second, p50", "ms", self.idle.p50(), self.idle.count())
+                .times(&self.idle),
+            Figure::new(
+                0,
+                "tokio fan-out, CPU per write of 667 bytes, as an event has",
+                "µs",
+                self.event.cpu_us,
+                self.event.n,
+            ),
             Figure::new(
                 0,
                 "tokio fan-out, CPU per write of 200 bytes",
@@ -111,8 +122,9 @@ impl Floors {
                 self.events.n,
             )
             .note(format!("{:.3} µs CPU a frame", self.events.cpu_us)),
-            Figure::new(0, "fdatasync after each 200 bytes", "/s", self.appends, 0),
-            Figure::new(0, "fdatasync after 128 times 200 bytes", "messages/s", self.batched, 0),
+            Figure::new(0, "fdatasync after each 200 bytes", "/s", self.disk.single, 0),
+            Figure::new(0, "fdatasync after 128 times 200 bytes", "messages/s", self.disk.batched, 0),
+            Figure::new(0, "write of 20 KiB and fdatasync, 100 a second, p50", "ms", self.disk.idle, 0),
             Figure::new(0, "SQLite row by row, 128 a commit", "messages/s", self.sqlite, 0),
         ];
         if let Some(redis) = self.redis {
@@ -126,18 +138,23 @@ impl Floors {
 pub async fn measure(quick: bool) -> Result<Floors, Error> {
     let sockets = if quick { 200 } else { 1000 };
     let time = Duration::from_secs(if quick { 1 } else { 3 });
-    let (echo, [single, burst, events]) = wire::measure(sockets, time).await?;
+    let (echo, idle, [single, burst, event, events]) = wire::measure(sockets, time).await?;
     let seconds = time.as_secs().to_string();
     let disk = answer(&["floor", "disk", "--seconds", &seconds])?;
     let sqlite = answer(&["floor", "sqlite", "--seconds", &seconds])?;
     let redis = redis::measure(sockets, time).await?;
     Ok(Floors {
         echo,
+        idle,
         single,
         burst,
+        event,
         events,
-        appends: disk.first().copied().unwrap_or_default(),
-        batched: disk.get(1).copied().unwrap_or_default(),
+        disk: disk::Disk {
+            single: disk.first().copied().unwrap_or_default(),
+            batched: disk.get(1).copied().unwrap_or_default(),
+            idle: disk.get(2).copied().unwrap_or_default(),
+        },
         sqlite: sqlite.first().copied().unwrap_or_default(),
         redis,
     })

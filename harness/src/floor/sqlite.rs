@@ -11,11 +11,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The server's tables.
-const TABLES: &str = include_str!("../../../chat/migrations/sqlite/0001_first.sql");
+const TABLES: [&str; 2] = [
+    include_str!("../../../chat/migrations/sqlite/0001_first.sql"),
+    include_str!("../../../chat/migrations/sqlite/0002_semantics.sql"),
+];
 /// Messages in a transaction.
 const BATCH: usize = 128;
-/// Conversations they go to in turn.
-const CONVERSATIONS: usize = 1000;
+/// Conversations they go to in turn, as in row 5.
+const CONVERSATIONS: usize = 128;
+/// Batches after which the log is begun anew: about the length at which the server does it.
+const LOG_BATCHES: usize = 100;
 /// Between two checkpoints, as in the server.
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(100);
 
@@ -24,7 +29,7 @@ fn open(file: &Path, page: u32) -> Result<Connection, Error> {
     database.execute_batch(&format!("PRAGMA page_size = {page}")).map_err(sql)?;
     database
         .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; \
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA secure_delete = 1; \
              PRAGMA wal_autocheckpoint = 0; PRAGMA busy_timeout = 4000",
         )
         .map_err(sql)?;
@@ -37,7 +42,9 @@ pub fn measure(time: Duration, page: u32) -> Result<(f64, f64), Error> {
     let folder = tempfile::TempDir::new()?;
     let file = folder.path().join("bare.db");
     let database = open(&file, page)?;
-    database.execute_batch(TABLES).map_err(sql)?;
+    for tables in TABLES {
+        database.execute_batch(tables).map_err(sql)?;
+    }
     let rooms = fill(&database)?;
     let stop = Arc::new(AtomicBool::new(false));
     let checkpoints = {
@@ -55,6 +62,9 @@ pub fn measure(time: Duration, page: u32) -> Result<(f64, f64), Error> {
     while begun.elapsed() < time {
         batch(&database, &rooms, written, &body).map_err(sql)?;
         written += BATCH;
+        if written % (LOG_BATCHES * BATCH) == 0 {
+            let _busy = database.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
+        }
     }
     let rate = written as f64 / begun.elapsed().as_secs_f64();
     stop.store(true, Ordering::Relaxed);
@@ -109,7 +119,10 @@ fn batch(database: &Connection, rooms: &[Room], from: usize, body: &str) -> rusq
         let (conversation, sender) = (&conversation.as_bytes()[..], &sender.as_bytes()[..]);
         let nonce = Nonce::generate();
         let known: Option<i64> = database
-            .prepare_cached("SELECT (SELECT seq FROM message WHERE nonce = ? AND sender = ?)")?
+            .prepare_cached(
+                "SELECT coalesce((SELECT seq FROM message WHERE nonce = ?1 AND sender = ?2), \
+                 (SELECT seq FROM request WHERE nonce = ?1 AND sender = ?2))",
+            )?
             .query_row(params![nonce.as_str(), sender], |row| row.get(0))?;
         if known.is_some() {
             continue;
@@ -139,7 +152,7 @@ fn batch(database: &Connection, rooms: &[Room], from: usize, body: &str) -> rusq
             .execute(params![conversation, seq + 1, rev + 1])?;
         database
             .prepare_cached(
-                "UPDATE member SET read_seq = max(read_seq, ?3) WHERE conversation = ?1 AND account = ?2",
+                "UPDATE member SET read_seq = max(read_seq, ?3), unread_from = NULL WHERE conversation = ?1 AND account = ?2",
             )?
             .execute(params![conversation, sender, seq + 1])?;
     }

@@ -4,6 +4,7 @@ use super::{Running, program};
 use crate::Error;
 use crate::load::latency::Latency;
 use crate::load::link::{connect, write_all};
+use crate::load::pairs::{Schedule, until};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,6 +23,8 @@ const EVENT: usize = 667;
 const BURST: u8 = 16;
 /// Byte that asks for an echo of the rest; any other asks for so many frames to everybody, the next two are their size.
 const ECHO: u8 = 255;
+/// Echoes a second when idle.
+const IDLE: f64 = 100.0;
 /// How long anything may take here.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -74,11 +77,12 @@ pub async fn serve(ready: impl FnOnce(SocketAddr)) -> Result<(), Error> {
     }
 }
 
-/// Drives the writer: echo, single frames, bursts of small frames and of events.
-pub async fn measure(sockets: usize, time: Duration) -> Result<(Latency, [FanOut; 3]), Error> {
+/// Drives the writer: echo as fast as it goes and when idle; single small frames, bursts of them, single events, bursts.
+pub async fn measure(sockets: usize, time: Duration) -> Result<(Latency, Latency, [FanOut; 4]), Error> {
     let (running, line) = Running::start(program(&["floor", "wire"])?)?;
     let address: SocketAddr = line.parse().map_err(|_| Error::Unreadable(format!("an address: {line}")))?;
-    let echo = echo(address, time).await?;
+    let fast = echo(address, f64::INFINITY, time).await?;
+    let idle = echo(address, IDLE, time).await?;
     let arrived = Rc::new(Cell::new(0_u64));
     let target = Rc::new(Cell::new(u64::MAX));
     let rung = Rc::new(Notify::new());
@@ -120,16 +124,24 @@ pub async fn measure(sockets: usize, time: Duration) -> Result<(Latency, [FanOut
         let spent = (running.cpu()? - cpu).as_secs_f64();
         Ok(FanOut { cpu_us: spent * 1e6 / n as f64, rate: n as f64 / begun.elapsed().as_secs_f64(), n })
     };
-    let found =
-        [ask(1, FRAME as u16).await?, ask(BURST, FRAME as u16).await?, ask(BURST, EVENT as u16).await?];
-    Ok((echo, found))
+    let found = [
+        ask(1, FRAME as u16).await?,
+        ask(BURST, FRAME as u16).await?,
+        ask(1, EVENT as u16).await?,
+        ask(BURST, EVENT as u16).await?,
+    ];
+    Ok((fast, idle, found))
 }
 
-async fn echo(address: SocketAddr, time: Duration) -> Result<Latency, Error> {
+/// At most `rate` a second.
+async fn echo(address: SocketAddr, rate: f64, time: Duration) -> Result<Latency, Error> {
     let stream = connect(address, Ipv4Addr::LOCALHOST).await?;
     let (mut latency, begun) = (Latency::default(), Instant::now());
     let mut buffer = [ECHO; FRAME];
+    let (schedule, mut turn) = (Schedule::new(begun, rate), 0);
     while begun.elapsed() < time {
+        until(schedule.due(turn)).await;
+        turn += 1;
         let sent = Instant::now();
         write_all(&stream, &[ECHO; FRAME]).await?;
         let mut came = 0;

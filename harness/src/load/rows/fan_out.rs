@@ -62,7 +62,7 @@ pub(crate) async fn row_2(bench: Bench<'_>) -> Result<Vec<Figure>, Error> {
             delivered,
         )
         .at_most(3.0)
-        .over(Some(bench.floors.single.cpu_us))
+        .over(Some(bench.floors.event.cpu_us))
         .cost(delivered as f64, cpu)
         .times(&last)
         .note("times: to the last member; commit and fsync included"),
