@@ -28,7 +28,7 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Between the writer and the checkpoints.
 pub(super) struct Checkpoints {
     committed: Notify,
-    /// Held while messages are written, and while the log is begun anew.
+    /// Held while anything is written, and while the log is begun anew.
     turn: Mutex<()>,
     /// Whether something was taken back, which must not stand in the log either.
     forget: AtomicBool,
@@ -42,7 +42,7 @@ impl Default for Checkpoints {
 }
 
 impl Checkpoints {
-    /// To be held over a write of messages.
+    /// To be held over every write.
     pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().await
     }

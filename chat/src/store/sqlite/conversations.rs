@@ -82,6 +82,7 @@ fn member(row: &SqliteRow) -> sqlx::Result<Member> {
 impl Conversations for Sqlite {
     async fn create(&self, new: NewConversation) -> Result<Created> {
         let failed = || failed("create a conversation");
+        let _turn = self.checkpoints.turn().await;
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
         let created = groups::create(&mut transaction, &new).await.map_err(failed())?;
         if created == Created::New {
@@ -92,6 +93,7 @@ impl Conversations for Sqlite {
 
     async fn edit(&self, edit: GroupEdit) -> Result<Edited> {
         let failed = || failed("change a group");
+        let _turn = self.checkpoints.turn().await;
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
         let edited = groups::edit(&mut transaction, &edit).await.map_err(failed())?;
         if let Edited::Done { .. } = edited {
@@ -127,6 +129,7 @@ impl Conversations for Sqlite {
 
     async fn set(&self, new: &[NewSettings]) -> Result<Vec<Option<Personal>>> {
         let failed = || failed("change what only one member sees");
+        let _turn = self.checkpoints.turn().await;
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await.map_err(failed())?;
         let mut found = Vec::with_capacity(new.len());
         for new in new {
