@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 use tokio_util::sync::CancellationToken;
 
-/// Least time between two checkpoints: often enough that the log stays small, seldom enough that a burst of
-/// commits shares one.
-const EVERY: Duration = Duration::from_millis(100);
+/// Least time between two checkpoints: often enough that the log stays small, seldom enough that the pages every message
+/// touches are moved once for many. Each costs two syncs, for which a commit may have to wait.
+const EVERY: Duration = Duration::from_millis(500);
 /// Longest time between two, for what is committed without ringing: accounts, sessions, members.
 const AT_LEAST: Duration = Duration::from_secs(30);
 /// How long a checkpoint that begins the log anew waits for readers; the next one tries again.
