@@ -1,5 +1,5 @@
 //! Reads of many rows, on threads that call SQLite by themselves. Through sqlx each row crosses to the runtime by
-//! itself, and where both threads share a core each crossing is a context switch: a third of a list of 500 conversations.
+//! itself, and where both threads share a core each crossing is a context switch: a quarter of a list of 500 conversations.
 
 use super::rows::{Fields, corrupt};
 use super::{BUSY, CACHE};
