@@ -143,7 +143,7 @@ impl Deliver {
     fn event(&self, conversation: ConversationId, kind: Kind, change: Change) {
         if self.hub.hears(conversation) {
             let frame = encode(&ServerFrame::Event { conversation, kind, change });
-            self.hub.fan_out(conversation, |_, _| Some(frame.clone()));
+            self.hub.fan_out(conversation, None, |_, _| Some(frame.clone()));
         }
     }
 
@@ -179,7 +179,7 @@ impl Deliver {
         let hidden = LazyCell::new(|| event(Change::new(rev, ChangeKind::Unsupported)));
         let own = LazyCell::new(|| event(change.clone()));
         let others = LazyCell::new(|| event(without_nonce(change.clone())));
-        self.hub.fan_out(conversation, |socket: &Socket, floor| {
+        self.hub.fan_out(conversation, asked, |socket: &Socket, floor| {
             if seq <= floor {
                 return (!new).then(|| Bytes::clone(&hidden));
             }
@@ -247,7 +247,7 @@ impl Deliver {
             self.to_own(conversation, user, origin, &own);
             return;
         }
-        self.hub.fan_out(conversation, |socket: &Socket, _| {
+        self.hub.fan_out(conversation, None, |socket: &Socket, _| {
             if socket.who().user != user {
                 Some(others.clone())
             } else if Some(socket.id()) == origin {

@@ -22,6 +22,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Parts the registries are split into, so that sockets coming and going seldom wait for a fan-out.
 const SHARDS: usize = 64;
 
+/// Sockets of a room up to which all are woken at once: writing to them takes some milliseconds of one core.
+const AT_ONCE: usize = 1_024;
+/// Sockets of a larger room that are woken before everything else that is ready has its turn.
+const TURN: usize = 256;
+
+/// Wakes sockets a part at a time: ten thousand tasks that are ready at once would stand before everybody else's message.
+/// As many of these run as large rooms have had events just now; sockets that do not keep up are bounded by their queues.
+async fn wake_in_turns(sockets: Vec<Arc<Socket>>) {
+    for part in sockets.chunks(TURN) {
+        part.iter().for_each(|socket| socket.ring());
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A map in parts, each behind its own lock, held for a few pointer moves or one fan-out, never over an await.
 struct Sharded<K, V> {
     shards: Vec<Mutex<HashMap<K, V>>>,
@@ -156,17 +170,30 @@ impl Hub {
 
     /// Gives every socket of a conversation the frame `choose` picks for it, knowing the last `seq` it may not see.
     /// `choose` runs under the room's lock: it hands out shared bytes, and encodes each form of an event once at most.
+    /// All have it in their queues when this returns; those of a large room are woken in turns, `first` at once.
     pub(crate) fn fan_out(
         &self,
         conversation: ConversationId,
+        first: Option<SocketId>,
         mut choose: impl FnMut(&Socket, u64) -> Option<Bytes>,
     ) {
+        let mut later = Vec::new();
         if let Some(room) = self.rooms.shard(&conversation).get(&conversation) {
+            let crowd = room.sockets.len() > AT_ONCE;
             for (socket, floor) in &room.sockets {
-                if let Some(frame) = choose(socket, *floor) {
-                    socket.push_bytes(frame);
+                match choose(socket, *floor) {
+                    Some(frame) if crowd && Some(socket.id()) != first => {
+                        if socket.put(frame) {
+                            later.push(socket.clone());
+                        }
+                    }
+                    Some(frame) => socket.push_bytes(frame),
+                    None => {}
                 }
             }
+        }
+        if !later.is_empty() {
+            tokio::spawn(wake_in_turns(later));
         }
     }
 

@@ -85,9 +85,16 @@ impl Socket {
     /// Queues an encoded frame. A queue that would pass its bounds is dropped instead, and the socket told to come
     /// back and resync: a reader that falls behind costs nobody else anything, and loses nothing it cannot fetch.
     pub(crate) fn push_bytes(&self, frame: Bytes) {
+        if self.put(frame) {
+            self.ring();
+        }
+    }
+
+    /// The same without waking who drains it. Answers whether there is something to wake them for.
+    pub(super) fn put(&self, frame: Bytes) -> bool {
         let mut queue = self.queue();
         if queue.close.is_some() {
-            return;
+            return false;
         }
         // A single frame larger than the whole bound (a long list of heads) may pass when it is alone.
         let too_much = queue.bytes + frame.len() > limits::QUEUE_BYTES && !queue.frames.is_empty();
@@ -99,7 +106,11 @@ impl Socket {
             queue.bytes += frame.len();
             queue.frames.push(frame);
         }
-        drop(queue);
+        true
+    }
+
+    /// Wakes who drains it.
+    pub(super) fn ring(&self) {
         self.wake.notify_one();
     }
 
