@@ -40,6 +40,11 @@ pub struct Has {
     pub cursors: Vec<(ConversationId, u64)>,
 }
 
+/// What a server says that admits no more handshakes: `Retry-After: 1`.
+const NEXT_WAVE: Duration = Duration::from_secs(1);
+/// How often a handshake is tried again.
+const WAVES: u32 = 60;
+
 /// A socket whose frames are read one by one: for its beginning.
 #[derive(Debug)]
 pub struct Link {
@@ -77,6 +82,9 @@ impl Link {
             }
             link.more().await?;
         };
+        if head.starts_with(b"HTTP/1.1 503") {
+            return Err(Error::Deadline("a handshake is admitted".into()));
+        }
         if !head.starts_with(b"HTTP/1.1 101") {
             let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
             return Err(Error::Unreadable(format!("the upgrade was answered with {line}")));
@@ -84,9 +92,18 @@ impl Link {
         Ok(link)
     }
 
-    /// Opens a socket and brings it to `live`.
+    /// Opens a socket and brings it to `live`. Where the server admits no more just now, it asks again as it is told to.
     pub async fn live(address: SocketAddr, token: &str, has: Option<&Has>) -> Result<Self, Error> {
-        let mut link = Self::open(address, token).await?;
+        let mut waves = 0;
+        let mut link = loop {
+            match Self::open(address, token).await {
+                Err(Error::Deadline(_)) if waves < WAVES => {
+                    waves += 1;
+                    tokio::time::sleep(NEXT_WAVE).await;
+                }
+                opened => break opened?,
+            }
+        };
         link.hello(has).await?;
         Ok(link)
     }
