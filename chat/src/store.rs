@@ -9,6 +9,8 @@
 //! - [`Messages::post`], and the methods of [`Conversations`] that change something, are called by one task
 //!   (`persist`), one at a time; all other methods by any number of tasks.
 
+mod acts;
+pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
 use async_trait::async_trait;
