@@ -174,6 +174,10 @@ impl Chat {
         {
             return Err(Error::invalid("draft", TextError::TooLong(limits::TEXT_CHARS)));
         }
+        // A message could not be made of it, and not every store can keep it.
+        if patch.draft.as_ref().is_some_and(|draft| draft.contains('\0')) {
+            return Err(Error::invalid("draft", TextError::Character));
+        }
         Ok(self.personal(who, id, SettingsChange::Patch(patch), from).await?.settings)
     }
 

@@ -33,7 +33,7 @@ pub use hub::{Drained, Socket, SocketId};
 pub use identity::Identity;
 pub use open::OpenError;
 pub use resume::Resume;
-pub use settings::{BusUrl, Registration, Settings, StoreUrl};
+pub use settings::{BusUrl, PostgresUrl, Registration, Settings, StoreUrl};
 pub use store::{Act, Span};
 
 use protocol::ServerFrame;
@@ -73,8 +73,8 @@ struct Inner {
     running: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
     /// Ends what runs until then beside them.
     stop: CancellationToken,
-    /// Holds the store's lock as long as this lives.
-    _lock: std::fs::File,
+    /// Holds the lock of the store's file as long as this lives, where it is a file.
+    _lock: Option<std::fs::File>,
 }
 
 impl Chat {

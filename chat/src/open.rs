@@ -10,6 +10,7 @@ use crate::presence::Presences;
 use crate::rates::Rates;
 use crate::settings::{BusUrl, Settings, StoreUrl};
 use crate::store::Stores;
+use crate::store::postgres::{self, Postgres};
 use crate::store::sqlite::{self, Sqlite};
 use crate::watch::{self, Pace, RINGS};
 use crate::{Chat, Inner, deliver};
@@ -49,17 +50,15 @@ fn own_file(file: &Path) -> std::io::Result<File> {
 }
 
 /// Where the store's file is.
-fn store_file(settings: &Settings) -> PathBuf {
-    let StoreUrl::Sqlite(file) = &settings.store;
-    file.clone().unwrap_or_else(|| settings.data.join("confab.db"))
+fn store_file(file: Option<&Path>, data: &Path) -> PathBuf {
+    file.map_or_else(|| data.join("confab.db"), Path::to_path_buf)
 }
 
 /// Opens the store's file for this process alone: the lock stands beside it, whatever folder it is in, because two
 /// servers must not write one database.
-fn claim(settings: &Settings) -> Result<(PathBuf, File), OpenError> {
-    let file = store_file(settings);
+fn claim(file: &Path) -> Result<File, OpenError> {
     let failed = |error: std::io::Error| OpenError(format!("store: cannot open {}: {error}", file.display()));
-    let mut beside = file.clone().into_os_string();
+    let mut beside = file.as_os_str().to_owned();
     beside.push(".lock");
     let lock = own_file(Path::new(&beside)).map_err(failed)?;
     match lock.try_lock() {
@@ -69,8 +68,21 @@ fn claim(settings: &Settings) -> Result<(PathBuf, File), OpenError> {
         }
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
-    own_file(&file).map_err(failed)?;
-    Ok((file, lock))
+    own_file(file).map_err(failed)?;
+    Ok(lock)
+}
+
+/// The store, and the lock of its file where it is one.
+async fn open_store(settings: &Settings) -> Result<(Stores, Option<File>), OpenError> {
+    let failed = |error| OpenError(format!("store: {error}"));
+    match &settings.store {
+        StoreUrl::Sqlite(file) => {
+            let file = store_file(file.as_deref(), &settings.data);
+            let lock = claim(&file)?;
+            Ok((Sqlite::open(&file).await.map_err(failed)?, Some(lock)))
+        }
+        StoreUrl::Postgres(url) => Ok((Postgres::open(url.as_str()).await.map_err(failed)?, None)),
+    }
 }
 
 impl Chat {
@@ -79,11 +91,17 @@ impl Chat {
     /// # Errors
     /// A sentence, where the store is not there or cannot be read.
     pub async fn examine(settings: &Settings) -> Result<Report, OpenError> {
-        let file = store_file(settings);
-        if !file.is_file() {
-            return Err(OpenError(format!("store: there is no database at {}", file.display())));
-        }
-        sqlite::examine(&file).await.map_err(|error| OpenError(format!("store: {error}")))
+        let examined = match &settings.store {
+            StoreUrl::Sqlite(file) => {
+                let file = store_file(file.as_deref(), &settings.data);
+                if !file.is_file() {
+                    return Err(OpenError(format!("store: there is no database at {}", file.display())));
+                }
+                sqlite::examine(&file).await
+            }
+            StoreUrl::Postgres(url) => postgres::examine(url.as_str()).await,
+        };
+        examined.map_err(|error| OpenError(format!("store: {error}")))
     }
 
     /// Opens the store, creating and migrating it as needed, and starts the writer and the delivery.
@@ -101,9 +119,7 @@ impl Chat {
         pace: Pace,
     ) -> Result<Self, OpenError> {
         make_folder(&settings.data)?;
-        let (file, lock) = claim(&settings)?;
-        let stores: Stores =
-            Sqlite::open(&file).await.map_err(|error| OpenError(format!("store: {error}")))?;
+        let (stores, lock) = open_store(&settings).await?;
         let BusUrl::Channel = settings.bus;
         let (bus, subscription) = channel();
         let bus = around(Arc::new(bus));

@@ -1,5 +1,6 @@
 //! What `chat` is built from: parsed when the configuration loads, so that everything behind it is an enum.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -21,15 +22,37 @@ pub struct Settings {
 pub enum StoreUrl {
     /// A SQLite file; none: `confab.db` in the data folder.
     Sqlite(Option<PathBuf>),
+    /// A Postgres database, which several nodes may share.
+    Postgres(PostgresUrl),
+}
+
+/// The address of a Postgres database, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. It may hold a password, so it is
+/// never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresUrl(String);
+
+impl PostgresUrl {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgres://…")
+    }
 }
 
 impl FromStr for StoreUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) {
+            return Ok(Self::Postgres(PostgresUrl(text.to_owned())));
+        }
         match text.strip_prefix("sqlite://") {
             Some(path) if !path.is_empty() => Ok(Self::Sqlite(Some(path.into()))),
-            _ => Err("accepts `sqlite://PATH` in this version".to_owned()),
+            _ => Err("accepts `sqlite://PATH` or `postgres://USER:PASSWORD@HOST:PORT/DATABASE`".to_owned()),
         }
     }
 }

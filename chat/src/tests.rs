@@ -7,6 +7,7 @@ use protocol::{
     Body, ChangeKind, Code, Conversation, ConversationId, Nonce, Role, ServerFrame, SessionId, Timestamp,
     UserId,
 };
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -29,18 +30,60 @@ struct Scene {
     folder: tempfile::TempDir,
 }
 
+/// The server whose schemas the tests run on, where one is given; a file in the scene's folder otherwise.
+fn postgres() -> Option<String> {
+    std::env::var("CONFAB_TEST_POSTGRES").ok().filter(|url| !url.is_empty())
+}
+
+/// The scene's own part of the given server.
+fn schema(folder: &tempfile::TempDir) -> String {
+    let name = folder.path().file_name().unwrap().as_encoded_bytes();
+    name.iter().fold("t".to_owned(), |schema, byte| format!("{schema}{byte:02x}"))
+}
+
 fn settings(folder: &tempfile::TempDir) -> Settings {
-    Settings {
-        data: folder.path().join("data"),
-        store: StoreUrl::Sqlite(None),
-        bus: BusUrl::Channel,
-        registration: Registration::Open,
+    let store = match postgres() {
+        Some(url) => format!("{url}?options=-csearch_path%3D{}", schema(folder)).parse().unwrap(),
+        None => StoreUrl::Sqlite(None),
+    };
+    let (data, bus) = (folder.path().join("data"), BusUrl::Channel);
+    Settings { data, store, bus, registration: Registration::Open }
+}
+
+/// A folder for a chat, and a store without anything in it.
+async fn empty() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    if let Some(url) = postgres() {
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        let create = format!("CREATE SCHEMA {}", schema(&folder));
+        connection.execute(sqlx::AssertSqlSafe(create)).await.unwrap();
+    }
+    folder
+}
+
+/// Changes the rows behind the chat's back: one text for each store.
+async fn tamper(settings: &Settings, sqlite: &str, postgres: &str) {
+    match &settings.store {
+        StoreUrl::Sqlite(_) => {
+            let file = settings.data.join("confab.db");
+            let url = format!("sqlite://{}", file.display());
+            let mut connection = SqliteConnection::connect(&url).await.unwrap();
+            let sql = format!("PRAGMA foreign_keys = OFF; {sqlite}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        }
+        StoreUrl::Postgres(url) => {
+            let mut connection = PgConnection::connect(url.as_str()).await.unwrap();
+            let sql = format!("SET session_replication_role = replica; {postgres}");
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        }
     }
 }
 
 impl Scene {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = empty().await;
         let chat = Chat::open(settings(&folder)).await.unwrap();
         Self { chat, folder }
     }
@@ -209,8 +252,10 @@ async fn a_data_folder_serves_one_chat_at_a_time_and_keeps_what_it_got() {
     let id = scene.group(ada, &[ben]).await;
     scene.say(ada, id, "hello").await;
     let epoch = scene.chat.conversations(ada).await.unwrap().epoch;
-    let error = Chat::open(settings(&scene.folder)).await.err().expect("opened twice").to_string();
-    assert!(error.starts_with("store: another confab"), "{error}");
+    if postgres().is_none() {
+        let error = Chat::open(settings(&scene.folder)).await.err().expect("opened twice").to_string();
+        assert!(error.starts_with("store: another confab"), "{error}");
+    }
 
     scene.chat.shutdown().await;
     assert!(matches!(scene.chat.post(ada, id, message("late")).await, Err(Error::Unavailable { .. })));

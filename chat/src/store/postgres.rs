@@ -13,6 +13,7 @@ mod acts;
 mod batch;
 mod connections;
 mod conversations;
+mod doctor;
 mod groups;
 mod locks;
 mod log;
@@ -22,6 +23,8 @@ mod post;
 mod resume;
 mod rows;
 mod settings;
+
+pub(crate) use doctor::examine;
 
 use self::connections::{Breaker, Held, reading};
 use super::{Database, Result, StoreError, Stores};

@@ -2,7 +2,6 @@
 
 use super::*;
 use protocol::limits;
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 
 /// A chat with two people, where the first is alone in this many groups with this many messages of the second in each.
 async fn crowded(groups: u32, messages: u32) -> (Scene, [Identity; 2]) {
@@ -11,8 +10,6 @@ async fn crowded(groups: u32, messages: u32) -> (Scene, [Identity; 2]) {
     scene.chat.shutdown().await;
     let Scene { chat, folder } = scene;
     drop(chat);
-    let file = settings(&folder).data.join("confab.db");
-    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
     let hex = |who: Identity| who.user.uuid().simple().to_string();
     let fill = format!(
         "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < {groups}) \
@@ -27,8 +24,18 @@ async fn crowded(groups: u32, messages: u32) -> (Scene, [Identity; 2]) {
         ada = hex(ada),
         ben = hex(ben),
     );
-    sqlx::raw_sql(AssertSqlSafe(fill)).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
+    let postgres = format!(
+        "INSERT INTO conversation (id, kind, title, head_seq, head_rev, member_count, created_at) \
+         SELECT gen_random_uuid(), 1, 'Group ' || i, {messages}, {messages}, 1, 0 FROM generate_series(1, {groups}) i; \
+         INSERT INTO member (conversation, account, role, read_seq, joined_seq, joined_rev, joined_at) \
+         SELECT id, '{ada}', 2, 0, 0, 0, 0 FROM conversation; \
+         INSERT INTO message (conversation, seq, posted_rev, rev, id, sender, nonce, digest, body, sent_at) \
+         SELECT id, i, i, i, gen_random_uuid(), '{ben}', gen_random_uuid()::text, 0, \
+         '{{\"kind\":\"text\",\"text\":\"hi\"}}', 0 FROM conversation, generate_series(1, {messages}) i",
+        ada = ada.user.uuid(),
+        ben = ben.user.uuid(),
+    );
+    tamper(&settings(&folder), &fill, &postgres).await;
     (Scene { chat: Chat::open(settings(&folder)).await.unwrap(), folder }, [ada, ben])
 }
 

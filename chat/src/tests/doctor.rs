@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::Act;
-use sqlx::{Connection, SqliteConnection};
 
 async fn damaged(with: &str) -> Vec<String> {
     let scene = Scene::new().await;
@@ -21,13 +20,8 @@ async fn damaged(with: &str) -> Vec<String> {
     scene.chat.shutdown().await;
     let settings = settings(&scene.folder);
     assert_eq!(Chat::examine(&settings).await.unwrap().findings, Vec::<String>::new());
-    let file = settings.data.join("confab.db");
-    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA foreign_keys = OFF; {with}")))
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
+    let nobody = "'00000000-0000-0000-0000-000000000000'";
+    tamper(&settings, with, &with.replace("zeroblob(16)", nobody)).await;
     let report = Chat::examine(&settings).await.unwrap();
     assert!(report.looked_at.contains("6 messages") || !report.findings.is_empty());
     report.findings
@@ -53,7 +47,7 @@ async fn every_drift_is_found() {
             "still says something",
         ),
         (
-            "UPDATE message SET recalled = 1, body = '{\"kind\":\"recalled\"}' WHERE seq = 1",
+            "UPDATE message SET recalled = TRUE, body = '{\"kind\":\"recalled\"}' WHERE seq = 1",
             "earlier version",
         ),
         ("DELETE FROM mention", "names 1 people"),

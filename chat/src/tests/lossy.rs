@@ -45,7 +45,7 @@ const OFTEN: Duration = Duration::from_millis(100);
 const NEVER: Duration = Duration::from_secs(3600);
 
 async fn losing(every: usize, look: Duration) -> (Scene, Arc<AtomicUsize>) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = empty().await;
     let every = Arc::new(AtomicUsize::new(every));
     let around = |bus| -> Arc<dyn Bus> {
         Arc::new(Lossy { bus, published: AtomicUsize::new(0), every: every.clone() })
