@@ -53,7 +53,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres
 /// that a request is refused within 5 s (G11) and a node that froze in a transaction does not hold its locks.
 const SESSION: [(&str, &str); 6] = [
     ("synchronous_commit", "on"),
-    ("default_transaction_isolation", "read\\ committed"),
+    ("default_transaction_isolation", "read committed"),
     ("statement_timeout", "2500"),
     ("lock_timeout", "2000"),
     ("idle_in_transaction_session_timeout", "5000"),
