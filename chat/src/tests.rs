@@ -18,6 +18,7 @@ mod doctor;
 mod histories;
 mod lossy;
 mod numbers;
+mod postgres;
 mod resume;
 mod statements;
 mod unread;

@@ -82,7 +82,8 @@ fn options(url: &str) -> Result<PgConnectOptions> {
 
 /// A connection of its own without time limits, for what takes as long as it takes.
 async fn unhurried(url: &str, doing: &'static str) -> Result<PgConnection> {
-    let options = options(url)?.options([("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0")]);
+    let options =
+        options(url)?.options([("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0")]);
     let connecting = tokio::time::timeout(ACQUIRE * 2, options.connect()).await;
     connecting.map_err(|_| connections::timed_out(doing))?.map_err(failed(doing))
 }

@@ -2,12 +2,12 @@
 //! noted in the log inside the transaction of its batch.
 
 use super::connections::Phase;
-use super::{locks, mentions};
 use super::rows::{self, message_columns};
+use super::{locks, mentions};
 use crate::store::acts::{Found, Verdict, decide, digest};
 use crate::store::{Act, ActOutcome, NewAct};
 use protocol::{Change, ChangeKind, ConversationId, Message, Timestamp, limits};
-use sqlx::{Result, Row, PgConnection};
+use sqlx::{PgConnection, Result, Row};
 
 fn json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(Box::new(error)))
@@ -111,12 +111,7 @@ async fn forget(connection: &mut PgConnection, before: &Message, message: &Messa
     mentions::replace(connection, before, message).await
 }
 
-async fn write(
-    connection: &mut PgConnection,
-    found: &Found,
-    new: &NewAct,
-    rev: u64,
-) -> Result<ChangeKind> {
+async fn write(connection: &mut PgConnection, found: &Found, new: &NewAct, rev: u64) -> Result<ChangeKind> {
     let message = &found.message;
     let reactions = if message.reactions.is_empty() { None } else { Some(json(&message.reactions)?) };
     sqlx::query(

@@ -126,9 +126,7 @@ impl Columns {
             .unzip();
         let (accounts, (places, (seqs, senders))): (Vec<_>, (Vec<_>, (Vec<_>, Vec<_>))) = mentions
             .iter()
-            .map(|(account, id, seq, sender)| {
-                (*account, (id.uuid(), (rows::integer(*seq), sender.uuid())))
-            })
+            .map(|(account, id, seq, sender)| (*account, (id.uuid(), (rows::integer(*seq), sender.uuid()))))
             .unzip();
         sqlx::query(
             "WITH posted AS (INSERT INTO message (conversation, seq, rev, posted_rev, id, sender, nonce, digest, body, \

@@ -1,8 +1,8 @@
 //! Conversations and members in Postgres: reading them, and the transactions around what changes them.
 
+use super::connections::{Phase, reading, writing};
 use super::rows::{self, message_columns};
 use super::settings::{self, personal_columns};
-use super::connections::{Phase, reading, writing};
 use super::{Postgres, groups, locks};
 use crate::planted;
 use crate::store::{
@@ -11,8 +11,8 @@ use crate::store::{
 use async_trait::async_trait;
 use protocol::rest::Group;
 use protocol::{Conversation, ConversationId, Member, UserId, limits};
-use sqlx::{PgConnection, Row};
 use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
 use std::collections::HashMap;
 
 /// Most members a conversation carries, as a statement takes it.
@@ -116,13 +116,9 @@ async fn one(
 
 async fn all(connection: &mut PgConnection, user: UserId) -> sqlx::Result<Vec<Conversation>> {
     let mut snapshot = locks::snapshot(connection).await?;
-    let found =
-        sqlx::query(select_conversations!("")).bind(user.uuid()).fetch_all(&mut *snapshot).await?;
-    let people = sqlx::query(select_members!(""))
-        .bind(user.uuid())
-        .bind(INLINE)
-        .fetch_all(&mut *snapshot)
-        .await?;
+    let found = sqlx::query(select_conversations!("")).bind(user.uuid()).fetch_all(&mut *snapshot).await?;
+    let people =
+        sqlx::query(select_members!("")).bind(user.uuid()).bind(INLINE).fetch_all(&mut *snapshot).await?;
     snapshot.rollback().await?;
     let mut members: HashMap<ConversationId, Vec<Member>> = HashMap::with_capacity(found.len());
     for row in &people {

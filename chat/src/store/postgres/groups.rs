@@ -4,7 +4,7 @@ use super::rows;
 use crate::store::{Created, Edited, GroupChange, GroupEdit, NewConversation};
 use protocol::{Change, ChangeKind, ConversationId, History, Kind, Role, Timestamp, UserId, limits};
 use sha2::{Digest, Sha256};
-use sqlx::{Result, Row, PgConnection};
+use sqlx::{PgConnection, Result, Row};
 
 const STAYS: &str = "A direct conversation stays between its two people.";
 const ONLY_ADMINS_REMOVE: &str = "Only an owner or an admin may remove a member.";

@@ -6,7 +6,7 @@ use crate::store::{Page, Span, Standing};
 use protocol::rest::{Changes, Receipts, Version};
 use protocol::{Change, ChangeKind, ConversationId, Message, MessageId, Timestamp, UserId, limits};
 use sqlx::postgres::PgRow;
-use sqlx::{Result, Row, PgConnection};
+use sqlx::{PgConnection, Result, Row};
 use std::collections::HashSet;
 
 /// The columns `rows::line` reads.
@@ -299,13 +299,14 @@ pub(super) async fn message(
 
 /// What a message said before, oldest first.
 pub(super) async fn edits(connection: &mut PgConnection, message: &Message) -> Result<Vec<Version>> {
-    let rows =
-        sqlx::query("SELECT since, body FROM edit WHERE conversation = $1 AND seq = $2 ORDER BY since LIMIT $3")
-            .bind(message.conversation.uuid())
-            .bind(rows::integer(message.seq))
-            .bind(i64::from(limits::EDITS))
-            .fetch_all(connection)
-            .await?;
+    let rows = sqlx::query(
+        "SELECT since, body FROM edit WHERE conversation = $1 AND seq = $2 ORDER BY since LIMIT $3",
+    )
+    .bind(message.conversation.uuid())
+    .bind(rows::integer(message.seq))
+    .bind(i64::from(limits::EDITS))
+    .fetch_all(connection)
+    .await?;
     rows.iter()
         .map(|row| {
             Ok(Version { body: rows::body_from_json(row.try_get("body")?)?, at: rows::time(row, "since")? })

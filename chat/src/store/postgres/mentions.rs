@@ -3,7 +3,7 @@
 use super::rows;
 use protocol::mention::{ALL, names};
 use protocol::{ConversationId, Message, UserId};
-use sqlx::{Result, Row, PgConnection};
+use sqlx::{PgConnection, Result, Row};
 use std::collections::{HashMap, HashSet};
 
 /// Whom a text names.

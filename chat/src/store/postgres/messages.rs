@@ -30,9 +30,7 @@ impl Messages for Postgres {
 
     async fn look_up(&self, posts: &[NewPost]) -> Result<Vec<Option<PostOutcome>>> {
         let doing = "look up nonces";
-        let look = async {
-            reading!(self, doing, |connection| post::look_up(&mut connection, posts))
-        };
+        let look = async { reading!(self, doing, |connection| post::look_up(&mut connection, posts)) };
         let found = tokio::time::timeout(connections::LOOK_UP, look).await;
         let found = found.unwrap_or_else(|_| Err(connections::timed_out(doing)));
         if found.is_err() {

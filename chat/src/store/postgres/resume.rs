@@ -1,10 +1,10 @@
 //! What the start of a socket reads, in one query each.
 
+use super::Postgres;
 use super::connections::reading;
 use super::conversations::{INLINE, conversation};
 use super::rows::{self, message_columns, user_columns};
 use super::settings::{self, personal_columns};
-use super::Postgres;
 use crate::store::{Head, Hello, Result, Start};
 use async_trait::async_trait;
 use protocol::{Conversation, ConversationId, Member, SessionId, UserId};

@@ -6,7 +6,7 @@ use crate::store::{NewSettings, Personal, SettingsChange};
 use protocol::rest::PatchSettings;
 use protocol::{ConversationId, Settings, Timestamp, UserId, limits};
 use sqlx::postgres::PgRow;
-use sqlx::{Result, Row, PgConnection};
+use sqlx::{PgConnection, Result, Row};
 
 /// What only member `m` of conversation `c` sees: settings, mark, and what is unread as three counts. What is recalled after the mark is counted from a partial
 /// index that is empty as long as nothing is. Own messages never stand after one's own mark, because sending
