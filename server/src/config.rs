@@ -37,7 +37,7 @@ pub struct Given {
     /// Address people type, such as https://chat.example.org [env: CONFAB_PUBLIC_URL]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
-    /// Database [env: CONFAB_STORE] [default: sqlite://DATA/confab.db]
+    /// Database: sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE [env: CONFAB_STORE] [default: sqlite://DATA/confab.db]
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
     /// How nodes hear of new messages [env: CONFAB_BUS] [default: channel]
@@ -290,6 +290,14 @@ mod tests {
         assert_eq!(settings.listen.port(), 0);
         assert_eq!(settings.log_format, Format::Json);
         assert!(settings.public_url.unwrap().secure());
+    }
+
+    #[test]
+    fn the_address_of_a_database_is_kept_and_not_shown() {
+        let given: Given = toml::from_str("store = \"postgres://confab:secret@db.example.org/confab?sslmode=verify-full\"").unwrap();
+        let settings = Settings::try_from(given).unwrap();
+        assert!(matches!(settings.chat.store, StoreUrl::Postgres(_)));
+        assert!(!format!("{settings:?}").contains("secret"));
     }
 
     #[test]
