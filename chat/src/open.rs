@@ -12,6 +12,7 @@ use crate::settings::{BusUrl, Settings, StoreUrl};
 use crate::store::Stores;
 use crate::store::postgres::{self, Postgres};
 use crate::store::sqlite::{self, Sqlite};
+use crate::store::transfer::{self, Tables};
 use crate::watch::{self, Pace, RINGS};
 use crate::{Chat, Inner, deliver};
 use std::fmt;
@@ -85,6 +86,38 @@ async fn open_store(settings: &Settings) -> Result<(Stores, Option<File>), OpenE
     }
 }
 
+/// The same, refused where only a part of the data has arrived in it.
+async fn open_whole_store(settings: &Settings) -> Result<(Stores, Option<File>), OpenError> {
+    let (stores, lock) = open_store(settings).await?;
+    match stores.database.is_whole().await {
+        Ok(true) => Ok((stores, lock)),
+        Ok(false) => {
+            Err(OpenError("store: a transfer into it was not finished; run `confab move` again".to_owned()))
+        }
+        Err(error) => Err(OpenError(format!("store: {error}"))),
+    }
+}
+
+/// A store's tables, brought to this version, and the lock of its file where it is one.
+async fn tables(url: &StoreUrl, must_exist: bool) -> Result<(Box<dyn Tables>, Option<File>), OpenError> {
+    let failed = |error| OpenError(format!("move: {error}"));
+    match url {
+        StoreUrl::Sqlite(file) => {
+            let file = store_file(file.as_deref(), Path::new("."));
+            if must_exist && !file.is_file() {
+                return Err(OpenError(format!("move: there is no database at {}", file.display())));
+            }
+            let lock = claim(&file)?;
+            Sqlite::open(&file).await.map_err(failed)?.database.close().await;
+            Ok((sqlite::tables(&file).await.map_err(failed)?, Some(lock)))
+        }
+        StoreUrl::Postgres(url) => {
+            postgres::prepare(url.as_str()).await.map_err(failed)?;
+            Ok((postgres::tables(url.as_str()).await.map_err(failed)?, None))
+        }
+    }
+}
+
 impl Chat {
     /// Recounts a store without changing it, whether a server is using it or not.
     ///
@@ -104,6 +137,23 @@ impl Chat {
         examined.map_err(|error| OpenError(format!("store: {error}")))
     }
 
+    /// Copies everything from the store of a stopped server to an empty one; where that was interrupted, goes on. Says of
+    /// each table what arrived.
+    ///
+    /// # Errors
+    /// A sentence, where one of them is in use, the target holds something else, or both are not the same at the end.
+    pub async fn transfer(from: &StoreUrl, to: &StoreUrl) -> Result<Vec<String>, OpenError> {
+        let failed = |error| OpenError(format!("move: {error}"));
+        let (from, _from_lock) = tables(from, true).await?;
+        let (to, _to_lock) = tables(to, false).await?;
+        let moved = transfer::transfer(from, to).await.map_err(failed)?;
+        let told = moved.iter().map(|moved| {
+            let hash: String = moved.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("{:<12} {:>10} rows  sha256 {hash}", moved.table, moved.rows)
+        });
+        Ok(told.collect())
+    }
+
     /// Opens the store, creating and migrating it as needed, and starts the writer and the delivery.
     ///
     /// # Errors
@@ -119,7 +169,7 @@ impl Chat {
         pace: Pace,
     ) -> Result<Self, OpenError> {
         make_folder(&settings.data)?;
-        let (stores, lock) = open_store(&settings).await?;
+        let (stores, lock) = open_whole_store(&settings).await?;
         let BusUrl::Channel = settings.bus;
         let (bus, subscription) = channel();
         let bus = around(Arc::new(bus));

@@ -12,6 +12,7 @@
 mod acts;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
+pub(crate) mod transfer;
 
 use async_trait::async_trait;
 use protocol::rest::{Changes, Group, Me, PatchSettings, Receipts, Session, Version};
@@ -433,6 +434,8 @@ pub(crate) trait Messages: Send + Sync {
 #[async_trait]
 pub(crate) trait Database: Send + Sync {
     fn epoch(&self) -> Epoch;
+    /// `false`: a transfer into it was begun and not finished ([`transfer`]).
+    async fn is_whole(&self) -> Result<bool>;
     /// A cheap read, to know that it answers.
     async fn check(&self) -> Result<()>;
     /// Commits what is queued and closes every connection.

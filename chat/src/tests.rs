@@ -21,6 +21,7 @@ mod numbers;
 mod postgres;
 mod resume;
 mod statements;
+mod transfer;
 mod unread;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -65,8 +66,8 @@ async fn empty() -> tempfile::TempDir {
 /// Changes the rows behind the chat's back: one text for each store.
 async fn tamper(settings: &Settings, sqlite: &str, postgres: &str) {
     match &settings.store {
-        StoreUrl::Sqlite(_) => {
-            let file = settings.data.join("confab.db");
+        StoreUrl::Sqlite(file) => {
+            let file = file.clone().unwrap_or_else(|| settings.data.join("confab.db"));
             let url = format!("sqlite://{}", file.display());
             let mut connection = SqliteConnection::connect(&url).await.unwrap();
             let sql = format!("PRAGMA foreign_keys = OFF; {sqlite}");

@@ -22,6 +22,13 @@ pub enum Command {
     Serve(Box<Settings>),
     /// Recount everything that is derived, change nothing.
     Doctor(Box<Settings>),
+    /// Copy everything from one store to another.
+    Move {
+        /// The store of a stopped server.
+        from: chat::StoreUrl,
+        /// An empty one.
+        to: chat::StoreUrl,
+    },
 }
 
 /// Self-hosted team chat.
@@ -55,6 +62,18 @@ enum Verb {
         #[command(flatten)]
         given: Given,
     },
+    /// Copy everything from the store of a stopped server to an empty one.
+    ///
+    /// Interrupted, it goes on where it was when it is run again. At the end it counts and hashes each table on both sides
+    /// and prints what it found; the source stays as it is.
+    Move {
+        /// sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE
+        #[arg(long, value_name = "URL")]
+        from: String,
+        /// The same; it must hold nothing
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
 }
 
 /// Reads the arguments and, through `environment`, the variables behind them.
@@ -70,6 +89,12 @@ pub fn parse(
             let (config, given, command): (_, _, fn(Box<Settings>) -> Command) = match command {
                 Verb::Serve { config, given } => (config, given, Command::Serve),
                 Verb::Doctor { config, given } => (config, given, Command::Doctor),
+                Verb::Move { from, to } => {
+                    // Not what was given: it may hold a password.
+                    let from = from.parse().map_err(|accepts| format!("from: {accepts}"))?;
+                    let to = to.parse().map_err(|accepts| format!("to: {accepts}"))?;
+                    return Ok(Outcome::Run(Command::Move { from, to }));
+                }
             };
             let file = config.or_else(|| environment("CONFAB_CONFIG").map(PathBuf::from));
             let file =

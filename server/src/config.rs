@@ -294,7 +294,9 @@ mod tests {
 
     #[test]
     fn the_address_of_a_database_is_kept_and_not_shown() {
-        let given: Given = toml::from_str("store = \"postgres://confab:secret@db.example.org/confab?sslmode=verify-full\"").unwrap();
+        let given: Given =
+            toml::from_str("store = \"postgres://confab:secret@db.example.org/confab?sslmode=verify-full\"")
+                .unwrap();
         let settings = Settings::try_from(given).unwrap();
         assert!(matches!(settings.chat.store, StoreUrl::Postgres(_)));
         assert!(!format!("{settings:?}").contains("secret"));

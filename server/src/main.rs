@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     match command {
         Command::Serve(settings) => serve(*settings),
         Command::Doctor(settings) => doctor(&settings),
+        Command::Move { from, to } => transfer(&from, &to),
     }
 }
 
@@ -74,6 +75,23 @@ fn doctor(settings: &Settings) -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             ExitCode::FAILURE
+        }
+        Err(error) => fail(&error.to_string(), BAD_SETTING),
+    }
+}
+
+fn transfer(from: &chat::StoreUrl, to: &chat::StoreUrl) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the runtime did not start: {error}"), 1),
+    };
+    match runtime.block_on(chat::Chat::transfer(from, to)) {
+        Ok(tables) => {
+            for table in &tables {
+                say(&format!("{table}\n"));
+            }
+            say("Both sides are the same.\n");
+            ExitCode::SUCCESS
         }
         Err(error) => fail(&error.to_string(), BAD_SETTING),
     }

@@ -152,7 +152,14 @@ fn one_file_of_chat_names_the_concrete_back_ends() {
         looked_at += 1;
         let text = std::fs::read_to_string(&source).unwrap();
         for line in text.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
-            for back_end in ["sqlite::", "store::sqlite", "postgres::", "store::postgres", "channel::ChannelBus", "bus::channel"] {
+            for back_end in [
+                "sqlite::",
+                "store::sqlite",
+                "postgres::",
+                "store::postgres",
+                "channel::ChannelBus",
+                "bus::channel",
+            ] {
                 assert!(!line.contains(back_end), "{} names a back end: {line}", relative(&source));
             }
         }

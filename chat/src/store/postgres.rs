@@ -23,8 +23,10 @@ mod post;
 mod resume;
 mod rows;
 mod settings;
+mod transfer;
 
 pub(crate) use doctor::examine;
+pub(crate) use transfer::tables;
 
 use self::connections::{Breaker, Held, reading};
 use super::{Database, Result, StoreError, Stores};
@@ -127,6 +129,11 @@ impl Postgres {
     }
 }
 
+/// Brings the tables to this version's without opening the store.
+pub(crate) async fn prepare(url: &str) -> Result<()> {
+    migrate(url).await.map(drop)
+}
+
 /// Brings the tables to this version's, one node at a time, and draws the epoch where there is none.
 async fn migrate(url: &str) -> Result<Epoch> {
     let doing = "migrate the database";
@@ -170,6 +177,13 @@ async fn load_epoch(connection: &mut PgConnection) -> Result<Epoch> {
 impl Database for Postgres {
     fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    async fn is_whole(&self) -> Result<bool> {
+        reading!(self, "ask the database", |connection| async {
+            let moving = sqlx::query("SELECT 1 FROM meta WHERE key = $1").bind(super::transfer::MOVING);
+            Ok(moving.fetch_optional(&mut *connection).await?.is_none())
+        })
     }
 
     async fn check(&self) -> Result<()> {

@@ -17,9 +17,11 @@ mod reader;
 mod resume;
 mod rows;
 mod settings;
+mod transfer;
 mod writer;
 
 pub(crate) use doctor::examine;
+pub(crate) use transfer::tables;
 
 use self::checkpoint::Checkpoints;
 use self::reader::Readers;
@@ -160,6 +162,12 @@ impl Sqlite {
 impl Database for Sqlite {
     fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    async fn is_whole(&self) -> Result<bool> {
+        let moving = sqlx::query("SELECT 1 FROM meta WHERE key = ?").bind(super::transfer::MOVING);
+        let found = moving.fetch_optional(&self.read).await.map_err(failed("ask the database"))?;
+        Ok(found.is_none())
     }
 
     async fn check(&self) -> Result<()> {
