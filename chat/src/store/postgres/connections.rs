@@ -114,6 +114,15 @@ fn is_rolled_back(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| !["08", "57P", "58", "XX"].iter().any(|class| code.starts_with(class)))
 }
 
+/// Whether it is the database that cannot be had just now, and not this one write that it refuses.
+fn is_out_of_reach(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{ColumnDecode, Decode, Encode, RowNotFound};
+    match code(error) {
+        Some(code) => ["08", "53", "55", "57", "58", "XX"].iter().any(|class| code.starts_with(class)),
+        None => !matches!(error, ColumnDecode { .. } | Decode(_) | Encode(_) | RowNotFound),
+    }
+}
+
 /// Whether two nodes were in each other's way: serialization failure, deadlock, the same key at once.
 fn is_collision(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| ["40001", "40P01", "23505"].contains(&code.as_str()))
@@ -168,7 +177,7 @@ impl Postgres {
                 Ok(Err(error)) => {
                     let again = is_collision(&error);
                     let unknown = phase.is_committing() && !is_rolled_back(&error);
-                    if !again {
+                    if is_out_of_reach(&error) {
                         self.breaker.open();
                     }
                     let error = StoreError { doing, unknown, source: Box::new(error) };
