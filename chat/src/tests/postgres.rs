@@ -191,6 +191,28 @@ async fn run(what: &'static str, name: &'static str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_certificate_of_the_database_is_checked_where_that_is_asked_for() {
+    if postgres().is_none() {
+        return;
+    }
+    let cluster = Cluster::start("certified").await;
+    let url = cluster.url().await;
+    let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/services/certified/authority.pem");
+    let open = async |with: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let store = format!("{url}?sslmode={with}").parse().unwrap();
+        let chat = Chat::open(Settings { store, ..settings(&folder) }).await?;
+        chat.shutdown().await;
+        Ok::<_, crate::OpenError>(())
+    };
+    open("disable").await.unwrap();
+    open("require").await.unwrap();
+    open(&format!("verify-full&sslrootcert={authority}")).await.unwrap();
+    let error = open("verify-full").await.unwrap_err().to_string();
+    assert!(error.starts_with("store: "), "an unknown authority: {error}");
+}
+
 /// Sends a message until it is acknowledged, as an outbox does; counts how often it was refused or left open.
 async fn insist(
     chat: &Chat,
