@@ -7,12 +7,15 @@ fn file(folder: &tempfile::TempDir, name: &str) -> StoreUrl {
     StoreUrl::Sqlite(Some(folder.path().join(name)))
 }
 
-/// A store on the server that the tests run on, or in a file.
-fn between(folder: &tempfile::TempDir) -> StoreUrl {
-    match settings(folder).store {
-        StoreUrl::Sqlite(_) => file(folder, "between.db"),
-        postgres @ StoreUrl::Postgres(_) => postgres,
-    }
+/// A store on the server that the tests run on, or in a file. A database of its own: who moves is alone in it.
+async fn between(folder: &tempfile::TempDir) -> StoreUrl {
+    let Some(url) = postgres() else { return file(folder, "between.db") };
+    let name = schema(folder);
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let create = format!("CREATE DATABASE {name}");
+    connection.execute(sqlx::AssertSqlSafe(create)).await.unwrap();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    format!("{server}/{name}").parse().unwrap()
 }
 
 /// A store with a little of everything, and somebody who sees it; its server has stopped.
@@ -58,9 +61,9 @@ async fn seen(settings: &Settings, who: Identity, id: ConversationId) -> String 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn there_and_back_it_is_the_same_data() {
-    let folder = empty().await;
+    let folder = tempfile::tempdir().unwrap();
     let (first, last) = (file(&folder, "first.db"), file(&folder, "last.db"));
-    let between = between(&folder);
+    let between = between(&folder).await;
     let (settings, ada, id) = lived_in(&first).await;
     let expected = seen(&settings, ada, id).await;
     let there = Chat::transfer(&first, &between).await.unwrap();
@@ -76,10 +79,10 @@ async fn there_and_back_it_is_the_same_data() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_transfer_goes_on_and_no_server_starts_on_half_of_it() {
-    let folder = empty().await;
+    let folder = tempfile::tempdir().unwrap();
     let first = file(&folder, "first.db");
     let (settings, ada, id, target) = {
-        let target = Settings { store: between(&folder), ..settings(&folder) };
+        let target = Settings { store: between(&folder).await, ..settings(&folder) };
         let (settings, ada, id) = lived_in(&first).await;
         (settings, ada, id, target)
     };
