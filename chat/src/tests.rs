@@ -45,7 +45,9 @@ fn schema(folder: &tempfile::TempDir) -> String {
 
 fn settings(folder: &tempfile::TempDir) -> Settings {
     let store = match postgres() {
-        Some(url) => format!("{url}?sslmode=disable&options=-csearch_path%3D{}", schema(folder)).parse().unwrap(),
+        Some(url) => {
+            format!("{url}?sslmode=disable&options=-csearch_path%3D{}", schema(folder)).parse().unwrap()
+        }
         None => StoreUrl::Sqlite(None),
     };
     let (data, bus) = (folder.path().join("data"), BusUrl::Channel);

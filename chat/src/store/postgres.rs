@@ -62,6 +62,16 @@ const SESSION: [(&str, &str); 6] = [
     ("client_min_messages", "warning"),
 ];
 
+/// What the connections of the pools are told besides. A server reads by key, a few rows of large tables: loops over
+/// indexes are right whatever the planner believes of tables that grew since they were last analysed, and a page costs as
+/// much as it shows. What has no index to use is read as a whole all the same.
+const BY_KEY: [(&str, &str); 4] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_bitmapscan", "off"),
+];
+
 /// A failure with the name of what was being done, where nothing was stored.
 fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |error| StoreError { doing, unknown: false, source: Box::new(error) }
@@ -102,7 +112,7 @@ impl Postgres {
     /// Connects and migrates. Several nodes may do so at once.
     pub(crate) async fn open(url: &str) -> Result<Stores> {
         let epoch = migrate(url).await?;
-        let options = options(url)?;
+        let options = options(url)?.options(BY_KEY);
         let pool = |connections| {
             PgPoolOptions::new()
                 .max_connections(connections)
