@@ -13,42 +13,38 @@ use protocol::rest::Group;
 use protocol::{Conversation, ConversationId, Member, UserId, limits};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
-use std::collections::HashMap;
 
 /// Most members a conversation carries, as a statement takes it.
 pub(super) const INLINE: i64 = limits::MEMBERS_INLINE as i64;
 
-/// A member's conversations with their newest message.
+/// A person's conversations with their newest message and, where they are small enough, their members; newest activity
+/// first. One statement, so one state of the database. `$1`: the person, `$2`: [`INLINE`].
 macro_rules! select_conversations {
-    ($where:literal) => {
+    ($from:literal) => {
         concat!(
             "SELECT c.id, c.kind, c.title, c.head_rev, c.member_count, c.public, c.history, ",
             personal_columns!(),
             ", ",
             message_columns!("l"),
-            " FROM member m JOIN conversation c ON c.id = m.conversation ",
-            "LEFT JOIN message l ON l.conversation = c.id AND l.seq = c.head_seq AND l.seq > m.joined_seq ",
-            "WHERE m.account = $1 ",
-            $where,
-            " ORDER BY greatest(coalesce(l.sent_at, 0), m.joined_at) DESC, c.id"
+            ", (SELECT coalesce(json_agg(json_build_array(o.account, o.role, o.read_seq) \
+             ORDER BY o.joined_at, o.role DESC, o.account), '[]')::text FROM member o \
+             WHERE o.conversation = c.id AND c.member_count <= $2) AS members FROM ",
+            $from,
+            " JOIN conversation c ON c.id = m.conversation \
+             LEFT JOIN message l ON l.conversation = c.id AND l.seq = c.head_seq AND l.seq > m.joined_seq \
+             WHERE m.account = $1 ORDER BY greatest(coalesce(l.sent_at, 0), m.joined_at) DESC, c.id"
         )
     };
 }
 
-/// Members of a person's conversations that are small enough to carry them.
-macro_rules! select_members {
-    ($where:literal) => {
-        concat!(
-            "SELECT o.conversation, o.account, o.role, o.read_seq FROM member m ",
-            "JOIN conversation c ON c.id = m.conversation JOIN member o ON o.conversation = m.conversation ",
-            "WHERE m.account = $1 ",
-            $where,
-            " AND c.member_count <= $2 ORDER BY o.conversation, o.joined_at, o.role DESC, o.account"
-        )
-    };
-}
-
-pub(super) fn conversation(row: &PgRow, members: Vec<Member>) -> sqlx::Result<Conversation> {
+fn conversation(row: &PgRow) -> sqlx::Result<Conversation> {
+    let members = rows::list::<(uuid::Uuid, i16, u64)>(row, "members")?;
+    let members = members
+        .into_iter()
+        .map(|(user, role, read_seq)| {
+            Ok(Member { user: UserId::from_uuid(user), role: rows::role_from_int(role)?, read_seq })
+        })
+        .collect::<sqlx::Result<_>>()?;
     let id = rows::conversation_id(row, "id")?;
     let read_seq = rows::count(row, "read_seq")?;
     let last_message = match row.try_get::<Option<i64>, _>("seq")? {
@@ -91,45 +87,30 @@ fn standing(row: &PgRow) -> sqlx::Result<Standing> {
     })
 }
 
-async fn one(
+/// Those of these conversations the person is a member of.
+pub(super) async fn some(
     connection: &mut PgConnection,
     user: UserId,
-    id: ConversationId,
-) -> sqlx::Result<Option<Conversation>> {
-    let mut snapshot = locks::snapshot(connection).await?;
-    let row = sqlx::query(select_conversations!("AND m.conversation = $2"))
-        .bind(user.uuid())
-        .bind(id.uuid())
-        .fetch_optional(&mut *snapshot)
-        .await?;
-    let Some(row) = row else { return snapshot.rollback().await.map(|()| None) };
-    let members = sqlx::query(select_members!("AND m.conversation = $3"))
-        .bind(user.uuid())
-        .bind(INLINE)
-        .bind(id.uuid())
-        .fetch_all(&mut *snapshot)
-        .await?;
-    snapshot.rollback().await?;
-    let members = members.iter().map(member).collect::<sqlx::Result<_>>()?;
-    conversation(&row, members).map(Some)
+    ids: &[ConversationId],
+) -> sqlx::Result<Vec<Conversation>> {
+    let rows = sqlx::query(select_conversations!(
+        "unnest($3) AS asked (id) JOIN member m ON m.conversation = asked.id"
+    ))
+    .bind(user.uuid())
+    .bind(INLINE)
+    .bind(rows::conversations(ids))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(conversation).collect()
 }
 
 async fn all(connection: &mut PgConnection, user: UserId) -> sqlx::Result<Vec<Conversation>> {
-    let mut snapshot = locks::snapshot(connection).await?;
-    let found = sqlx::query(select_conversations!("")).bind(user.uuid()).fetch_all(&mut *snapshot).await?;
-    let people =
-        sqlx::query(select_members!("")).bind(user.uuid()).bind(INLINE).fetch_all(&mut *snapshot).await?;
-    snapshot.rollback().await?;
-    let mut members: HashMap<ConversationId, Vec<Member>> = HashMap::with_capacity(found.len());
-    for row in &people {
-        let id = rows::conversation_id(row, "conversation")?;
-        members.entry(id).or_default().push(member(row)?);
-    }
-    let whole = found.iter().map(|row| {
-        let id = rows::conversation_id(row, "id")?;
-        conversation(row, members.remove(&id).unwrap_or_default())
-    });
-    whole.collect()
+    let rows = sqlx::query(select_conversations!("member m"))
+        .bind(user.uuid())
+        .bind(INLINE)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(conversation).collect()
 }
 
 async fn create(
@@ -190,7 +171,9 @@ impl Conversations for Postgres {
     }
 
     async fn conversation(&self, user: UserId, id: ConversationId) -> Result<Option<Conversation>> {
-        reading!(self, "read a conversation", |connection| one(&mut connection, user, id))
+        let ids = [id];
+        let found = reading!(self, "read a conversation", |connection| some(&mut connection, user, &ids))?;
+        Ok(found.into_iter().next())
     }
 
     async fn conversations(&self, user: UserId) -> Result<Vec<Conversation>> {

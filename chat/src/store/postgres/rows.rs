@@ -244,6 +244,12 @@ pub(super) fn about(kind: i16, message: Message) -> Result<ChangeKind> {
     }
 }
 
+/// A list that Postgres made as JSON.
+pub(super) fn list<T: serde::de::DeserializeOwned>(row: &PgRow, column: &str) -> Result<Vec<T>> {
+    let json: &str = row.try_get(column)?;
+    serde_json::from_str(json).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
 /// Postgres's text has no U+0000, so nothing that has one is there to be found. What is written is checked before it
 /// comes here.
 pub(super) fn unstorable(text: &str) -> bool {
