@@ -6,7 +6,7 @@ use super::{Held, Postgres, locks};
 use crate::store::{Accounts, FoundSession, NewAccount, NewSession, Result};
 use async_trait::async_trait;
 use protocol::rest::{Me, Session};
-use protocol::{SessionId, Timestamp, User, UserId};
+use protocol::{ConversationId, SessionId, Timestamp, User, UserId};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{PgConnection, Row};
@@ -121,7 +121,13 @@ impl Accounts for Postgres {
         })
     }
 
-    async fn search_users(&self, q: &str, except: UserId, limit: u32) -> Result<Vec<User>> {
+    async fn search_users(
+        &self,
+        q: &str,
+        except: UserId,
+        within: Option<ConversationId>,
+        limit: u32,
+    ) -> Result<Vec<User>> {
         if rows::unstorable(q) {
             return Ok(Vec::new());
         }
@@ -133,13 +139,15 @@ impl Accounts for Postgres {
                 "SELECT ",
                 user_columns!(),
                 " FROM account, (SELECT lower($1 COLLATE \"C\") AS q) asked WHERE id <> $2 \
-                 AND (strpos(username, q) > 0 OR strpos(lower(display_name), q) > 0) \
+                 AND (strpos(username, q) > 0 OR strpos(lower(display_name), q) > 0) AND ($4 IS NULL OR EXISTS \
+                 (SELECT 1 FROM member WHERE conversation = $4 AND member.account = account.id)) \
                  ORDER BY NOT (strpos(username, q) = 1 OR strpos(lower(display_name), q) = 1), \
                  lower(display_name), username LIMIT $3"
             ))
             .bind(q)
             .bind(except.uuid())
             .bind(i64::from(limit))
+            .bind(within.map(ConversationId::uuid))
             .fetch_all(&mut *connection)
             .await?;
             rows.iter().map(rows::user).collect()
