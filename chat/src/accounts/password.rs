@@ -5,7 +5,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// 19 MiB, 2 passes, 1 lane: the first of the two settings of OWASP's Password Storage Cheat Sheet.
 const MEMORY_KIB: u32 = 19_456;
@@ -15,6 +15,10 @@ const LANES: u32 = 1;
 /// Sign-ins that may wait for the pool. Beyond it they are refused as retryable, so that a storm of them costs
 /// neither memory nor everybody else's time.
 const WAITING: usize = 1_000;
+
+/// How much less of a core a thread that hashes gets beside the others: about a tenth, by Linux's weights.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
 
 /// Hashes passwords, at most one a core at a time: each takes 19 MiB and some 30 ms of a core.
 pub(crate) struct Passwords {
@@ -73,12 +77,24 @@ impl Passwords {
         let busy = Error::Unavailable { retry_after: Duration::from_secs(2) };
         let Ok(_place) = self.waiting.clone().try_acquire_owned() else { return Err(busy) };
         let Ok(turn) = self.running.clone().acquire_owned().await else { return Err(busy) };
-        let done = tokio::task::spawn_blocking(move || {
-            let result = work();
+        let (answer, answered) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("confab-password".to_owned()).spawn(move || {
+            give_way();
+            // Who asked may have gone.
+            let _gone = answer.send(work());
             drop(turn); // held by the work itself: a caller that goes away does not free the core early
-            result
         });
-        done.await.unwrap_or_else(|error| Err(internal("run", error)))
+        thread.map_err(|error| internal("start", error))?;
+        answered.await.unwrap_or_else(|error| Err(internal("run", error)))
+    }
+}
+
+/// Lets everybody else's messages go first: this thread takes what they leave of a core. On Linux a thread has a
+/// priority of its own; elsewhere it would be the whole process'.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::debug!(%error, "the priority stays as it is");
     }
 }
 
