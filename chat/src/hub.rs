@@ -181,14 +181,11 @@ impl Hub {
         if let Some(room) = self.rooms.shard(&conversation).get(&conversation) {
             let crowd = room.sockets.len() > AT_ONCE;
             for (socket, floor) in &room.sockets {
-                match choose(socket, *floor) {
-                    Some(frame) if crowd && Some(socket.id()) != first => {
-                        if socket.put(frame) {
-                            later.push(socket.clone());
-                        }
-                    }
-                    Some(frame) => socket.push_bytes(frame),
-                    None => {}
+                let Some(frame) = choose(socket, *floor) else { continue };
+                if !crowd || Some(socket.id()) == first {
+                    socket.push_bytes(frame);
+                } else if socket.put(frame) {
+                    later.push(socket.clone());
                 }
             }
         }
