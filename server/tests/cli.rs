@@ -69,7 +69,6 @@ fn a_bad_setting_is_one_sentence_and_nothing_more() {
 #[test]
 fn what_does_not_exist_yet_is_refused_with_a_sentence() {
     let cases = [
-        ("store", "postgres://localhost/chat"),
         ("bus", "redis://localhost"),
         ("bus", "nats://localhost"),
         ("bus", "kafka://localhost"),
@@ -87,6 +86,18 @@ fn what_does_not_exist_yet_is_refused_with_a_sentence() {
         let output = run(home.path(), &["serve", &format!("--{name}"), value], &[]);
         assert_refused(&[&format!("--{name}"), name], &home, &output);
     }
+}
+
+#[test]
+fn a_database_nobody_answers_for_is_named_without_its_password() {
+    let home = TempDir::new().unwrap();
+    // Port 9 is nobody's on a machine without old services.
+    let store = "postgres://confab:hunter2@127.0.0.1:9/confab";
+    let output = run(home.path(), &["serve", "--store", store], &[]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.lines().last().is_some_and(|line| line.starts_with("confab: store: ")), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
 }
 
 #[test]
