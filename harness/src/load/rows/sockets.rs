@@ -29,6 +29,9 @@ const MISSED: u64 = 5;
 /// First and longest wait of a client that could not connect, as the contract says.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
+/// How often a client that is turned away comes again before the row is given up.
+const TRIES: u32 = 20;
+
 /// People who hold twenty conversations each, and one that all of them hold.
 struct Town {
     people: Vec<Resident>,
@@ -211,7 +214,7 @@ async fn come_back(
     jitter: bool,
     tries: &Cell<u64>,
 ) -> Result<Link, Error> {
-    let mut wait = BACKOFF.0;
+    let (mut wait, mut turned_away) = (BACKOFF.0, 0);
     if jitter {
         tokio::time::sleep(wait.mul_f64(rand::random())).await;
     }
@@ -231,8 +234,9 @@ async fn come_back(
         };
         match coming.await {
             Ok(link) => return Ok(link),
-            Err(error) if wait >= BACKOFF.1 => return Err(error),
+            Err(error) if turned_away == TRIES => return Err(error),
             Err(_) => {
+                turned_away += 1;
                 wait = (wait * 2).min(BACKOFF.1);
                 tokio::time::sleep(wait.mul_f64(rand::random())).await;
             }
