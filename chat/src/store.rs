@@ -10,6 +10,8 @@
 //!   (`persist`), one at a time; all other methods by any number of tasks.
 
 mod acts;
+mod digest;
+mod groups;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 pub(crate) mod transfer;
@@ -278,6 +280,34 @@ pub(crate) struct NewPost {
     pub(crate) body: Body,
     pub(crate) reply_to: Option<MessageId>,
     pub(crate) sent_at: Timestamp,
+}
+
+impl NewPost {
+    /// The message it is, with its numbers and the people it names.
+    pub(crate) fn numbered(
+        &self,
+        (seq, rev): (u64, u64),
+        mentions: Vec<UserId>,
+        mentions_all: bool,
+    ) -> Message {
+        Message {
+            id: self.id,
+            conversation: self.conversation,
+            seq,
+            rev,
+            sender: self.sender,
+            nonce: Some(self.nonce.clone()),
+            body: self.body.clone(),
+            sent_at: self.sent_at,
+            edited_at: None,
+            recalled: false,
+            reply_to: self.reply_to,
+            mentions,
+            mentions_all,
+            reactions: Vec::new(),
+            pinned: false,
+        }
+    }
 }
 
 /// What became of a [`NewPost`].

@@ -2,32 +2,8 @@
 
 use crate::store::{Act, NewAct};
 use protocol::{Body, Emoji, Kind, Message, Reaction, Role, Timestamp, UserId, limits};
-use sha2::{Digest, Sha256};
 
 const RECALLED: &str = "This message was taken back.";
-
-/// What a nonce was used for, in 64 bits: the first bytes of SHA-256. It only has to tell a retry from a mistake of the
-/// same person's, so no more bits are needed.
-pub(super) fn digest(new: &NewAct) -> serde_json::Result<i64> {
-    let mut hash = Sha256::new();
-    hash.update(new.message.as_bytes());
-    match &new.act {
-        Act::Edit(body) => {
-            hash.update(b"edit");
-            hash.update(serde_json::to_string(body)?);
-        }
-        Act::Recall => hash.update(b"recall"),
-        Act::React(emoji, on) => {
-            hash.update(if *on { b"react" } else { b"retir" });
-            hash.update(emoji.as_str());
-        }
-        Act::Pin(on) => hash.update(if *on { b"pin  " } else { b"unpin" }),
-    }
-    let bytes = hash.finalize();
-    let mut first = [0; 8];
-    first.copy_from_slice(&bytes[..8]);
-    Ok(i64::from_be_bytes(first))
-}
 
 /// A message as who acts on it sees it.
 pub(super) struct Found {

@@ -5,7 +5,6 @@ use super::*;
 use crate::Act;
 use sqlx::Row;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -219,7 +218,7 @@ async fn insist(
     who: Identity,
     id: ConversationId,
     new: NewMessage,
-    refused: &AtomicUsize,
+    refused: &watch::Sender<usize>,
 ) -> u64 {
     loop {
         let asked = Instant::now();
@@ -227,7 +226,7 @@ async fn insist(
             Ok(posted) => return posted.message.seq,
             Err(error @ (Error::Unavailable { .. } | Error::Internal)) => {
                 assert!(asked.elapsed() < REFUSED, "answered after {:?}", asked.elapsed());
-                refused.fetch_add(1, Ordering::Relaxed);
+                refused.send_modify(|refused| *refused += 1);
                 tokio::time::sleep(error.retry_after().unwrap_or(Duration::from_millis(100))).await;
             }
             Err(error) => panic!("{error:?}"),
@@ -241,8 +240,8 @@ const WRITERS: usize = 16;
 /// Answers so far: what was stored, what was refused.
 #[derive(Default)]
 struct Answers {
-    stored: AtomicUsize,
-    refused: AtomicUsize,
+    stored: watch::Sender<usize>,
+    refused: watch::Sender<usize>,
 }
 
 /// Many people insist on many messages while something happens; every answer is found in the store afterwards.
@@ -260,7 +259,7 @@ async fn nothing_is_lost_while(store: StoreUrl, happens: impl AsyncFnOnce(&Answe
             for n in 0..EACH {
                 let words = format!("{writer} {n}");
                 told.push((insist(&chat, who, id, message(&words), &answers.refused).await, words));
-                answers.stored.fetch_add(1, Ordering::Relaxed);
+                answers.stored.send_modify(|stored| *stored += 1);
             }
             told
         });
@@ -279,10 +278,8 @@ async fn nothing_is_lost_while(store: StoreUrl, happens: impl AsyncFnOnce(&Answe
 }
 
 /// Waits until there are so many.
-async fn until(answers: &AtomicUsize, count: usize) {
-    while answers.load(Ordering::Relaxed) < count {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+async fn until(answers: &watch::Sender<usize>, count: usize) {
+    answers.subscribe().wait_for(|there| *there >= count).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,7 +294,7 @@ async fn a_crash_of_the_database_loses_nothing_that_was_acknowledged() {
             until(&answers.stored, count).await;
             cluster.crash().await;
         }
-        assert!(answers.refused.load(Ordering::Relaxed) > 0, "the crash was noticed");
+        assert!(*answers.refused.borrow() > 0, "the crash was noticed");
     })
     .await;
 }
@@ -385,7 +382,7 @@ async fn a_row_that_somebody_else_holds_is_not_waited_for_long() {
     let answer = scene.chat.post(ada, held, message("hello")).await;
     assert!(matches!(answer, Err(Error::Unavailable { .. })), "{answer:?}");
     assert!(asked.elapsed() < REFUSED);
-    let refused = AtomicUsize::default();
+    let refused = watch::Sender::default();
     assert_eq!(insist(&scene.chat, ada, free, message("hello"), &refused).await, 1);
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     assert_eq!(insist(&scene.chat, ada, held, message("hello"), &refused).await, 1);

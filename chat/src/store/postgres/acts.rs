@@ -4,8 +4,8 @@
 use super::connections::Phase;
 use super::rows::{self, message_columns};
 use super::{locks, mentions};
-use crate::store::acts::{Found, Verdict, decide, digest};
-use crate::store::{Act, ActOutcome, NewAct};
+use crate::store::acts::{Found, Verdict, decide};
+use crate::store::{Act, ActOutcome, NewAct, digest};
 use protocol::{Change, ChangeKind, ConversationId, Message, Timestamp, limits};
 use sqlx::{PgConnection, Result, Row};
 
@@ -205,7 +205,7 @@ pub(super) async fn all(
 
 /// One act. What it refuses has written nothing.
 async fn act(connection: &mut PgConnection, new: &NewAct) -> Result<ActOutcome> {
-    let digest = digest(new).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let digest = digest::of_act(new).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     if let Some(known) = known(connection, new, digest).await? {
         return Ok(known);
     }

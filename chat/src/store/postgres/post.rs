@@ -6,26 +6,12 @@ use super::locks;
 use super::mentions::{self, Mentions};
 use super::rows::{self, message_columns};
 use crate::planted::{self, Mistake};
-use crate::store::{MarkOutcome, Marked, NewMark, NewPost, PostOutcome};
-use protocol::{ConversationId, Message, UserId, limits};
-use sha2::{Digest, Sha256};
+use crate::store::{MarkOutcome, Marked, NewMark, NewPost, PostOutcome, digest};
+use protocol::{ConversationId, UserId, limits};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Result, Row};
 use std::collections::HashMap;
 use uuid::Uuid;
-
-/// What a nonce was used for, in 64 bits: the first bytes of SHA-256 over conversation, answered message and body.
-/// It only has to tell a retry from a mistake of the same person's, so no more bits are needed. The same in every store.
-fn digest(post: &NewPost, body: &str) -> i64 {
-    let mut hash = Sha256::new();
-    hash.update(post.conversation.as_bytes());
-    hash.update(post.reply_to.map_or([0; 16], |id| *id.as_bytes()));
-    hash.update(body.as_bytes());
-    let bytes = hash.finalize();
-    let mut first = [0; 8];
-    first.copy_from_slice(&bytes[..8]);
-    i64::from_be_bytes(first)
-}
 
 fn json(post: &NewPost) -> Result<String> {
     serde_json::to_string(&post.body).map_err(|error| sqlx::Error::Encode(Box::new(error)))
@@ -96,23 +82,7 @@ impl<'a> Plan<'a> {
         self.heads.insert(post.conversation, (seq, rev));
         self.mark(post.conversation, post.sender, seq);
         let named = self.names.of(post.conversation, post.body.text());
-        let message = Message {
-            id: post.id,
-            conversation: post.conversation,
-            seq,
-            rev,
-            sender: post.sender,
-            nonce: Some(post.nonce.clone()),
-            body: post.body.clone(),
-            sent_at: post.sent_at,
-            edited_at: None,
-            recalled: false,
-            reply_to: post.reply_to,
-            mentions: named.users,
-            mentions_all: named.all,
-            reactions: Vec::new(),
-            pinned: false,
-        };
+        let message = post.numbered((seq, rev), named.users, named.all);
         let mentioned = mentions::accounts(&message).into_iter();
         self.mentions.extend(mentioned.map(|account| (account, post.conversation, seq, post.sender)));
         self.columns.push(&message, post, digest, body);
@@ -155,7 +125,7 @@ pub(super) async fn post(
         plan.names = Mentions::resolve(&mut transaction, texts).await?;
         for ((i, post), row) in posts.iter().enumerate().zip(&found) {
             let body = json(post)?;
-            let digest = digest(post, &body);
+            let digest = digest::of_post(post, &body);
             if let Some(known) = known(&mut transaction, row, post, digest).await? {
                 outcomes[i] = Some(known);
                 continue;
@@ -164,7 +134,7 @@ pub(super) async fn post(
             let key = (post.sender, post.nonce.as_str());
             if let Some(first) = plan.used.get(&key).copied() {
                 let same = json(&posts[first])?;
-                let same = self::digest(&posts[first], &same) == digest;
+                let same = digest::of_post(&posts[first], &same) == digest;
                 outcomes[i] = match &outcomes[first] {
                     Some(PostOutcome::Stored { message, .. }) if same => {
                         Some(PostOutcome::Duplicate(message.clone()))
@@ -252,7 +222,7 @@ pub(super) async fn look_up(
     let mut transaction = locks::begin(connection, senders, std::iter::empty()).await?;
     let mut outcomes = Vec::with_capacity(posts.len());
     for (post, row) in posts.iter().zip(&batch::read_posts(&mut transaction, posts).await?) {
-        let digest = digest(post, &json(post)?);
+        let digest = digest::of_post(post, &json(post)?);
         outcomes.push(known(&mut transaction, row, post, digest).await?);
     }
     transaction.rollback().await?;

@@ -3,8 +3,8 @@
 
 use super::mentions;
 use super::rows::{self, message_columns};
-use crate::store::acts::{Found, Verdict, decide, digest};
-use crate::store::{Act, ActOutcome, NewAct};
+use crate::store::acts::{Found, Verdict, decide};
+use crate::store::{Act, ActOutcome, NewAct, digest};
 use protocol::{Change, ChangeKind, ConversationId, Message, Timestamp, limits};
 use sqlx::{Result, Row, SqliteConnection};
 
@@ -180,7 +180,7 @@ async fn note(
 
 /// One act. What it refuses has written nothing.
 pub(super) async fn act(connection: &mut SqliteConnection, new: &NewAct) -> Result<ActOutcome> {
-    let digest = digest(new).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let digest = digest::of_act(new).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     if let Some(known) = known(connection, new, digest).await? {
         return Ok(known);
     }

@@ -1,18 +1,10 @@
 //! Founding groups and changing them, inside the transaction of the caller.
 
 use super::rows;
-use crate::store::{Created, Edited, GroupChange, GroupEdit, NewConversation};
+use crate::store::groups::{self as rules, Asked, Happened, STAYS, TOO_MANY};
+use crate::store::{Created, Edited, GroupChange, GroupEdit, NewConversation, digest};
 use protocol::{Change, ChangeKind, ConversationId, History, Kind, Role, Timestamp, UserId, limits};
-use sha2::{Digest, Sha256};
 use sqlx::{Result, Row, SqliteConnection};
-
-const STAYS: &str = "A direct conversation stays between its two people.";
-const ONLY_ADMINS_REMOVE: &str = "Only an owner or an admin may remove a member.";
-const ONLY_ADMINS_CHANGE: &str = "Only an owner or an admin may change the group.";
-const ONLY_OWNERS_GIVE: &str = "Only the owner gives roles.";
-const HAND_OVER_FIRST: &str = "Hand the group over before you leave.";
-const TOO_MANY: &str = "They are in as many conversations as one can be in.";
-const HAND_OVER_INSTEAD: &str = "Hand the group over to give this role up.";
 
 /// One person more. Where newcomers see what comes after, history before the join stays with those who were there;
 /// where they see all, it is read already, so that a join does not bring thousands of unread messages.
@@ -56,23 +48,6 @@ async fn any_full(connection: &mut SqliteConnection, accounts: &str) -> Result<b
     .await
 }
 
-/// What a nonce founded, in 64 bits: the first bytes of SHA-256. It only has to tell a retry from a mistake of the same
-/// person's. The id is drawn anew by every request, so it is not part of it; the members come sorted.
-fn digest(new: &NewConversation) -> i64 {
-    let mut hash = Sha256::new();
-    hash.update(b"found");
-    hash.update((new.title.len() as u64).to_be_bytes());
-    hash.update(new.title.as_bytes());
-    for (account, _) in &new.members {
-        hash.update(account.as_bytes());
-    }
-    hash.update([u8::from(new.public), u8::from(new.history == History::All)]);
-    let bytes = hash.finalize();
-    let mut first = [0; 8];
-    first.copy_from_slice(&bytes[..8]);
-    i64::from_be_bytes(first)
-}
-
 /// What the nonce was used for, if it was used.
 async fn known(
     connection: &mut SqliteConnection,
@@ -90,7 +65,7 @@ async fn known(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let about_message = row.try_get::<Option<i64>, _>("seq")?.is_some();
-    if about_message || row.try_get::<i64, _>("digest")? != digest(new) {
+    if about_message || row.try_get::<i64, _>("digest")? != digest::of_founding(new) {
         return Ok(Some(Created::OtherUse));
     }
     rows::conversation_id(&row, "conversation").map(|id| Some(Created::Existing(id)))
@@ -149,25 +124,12 @@ pub(super) async fn create(connection: &mut SqliteConnection, new: &NewConversat
         )
         .bind(nonce.as_str())
         .bind(&founder.as_bytes()[..])
-        .bind(digest(new))
+        .bind(digest::of_founding(new))
         .bind(&new.id.as_bytes()[..])
         .execute(connection)
         .await?;
     }
     Ok(Created::New)
-}
-
-/// What an edit needs to know of the group and of who asks.
-struct Asked {
-    kind: Kind,
-    head_seq: u64,
-    head_rev: u64,
-    member_count: u32,
-    title: String,
-    public: bool,
-    history: History,
-    /// None: not a member.
-    role: Option<Role>,
 }
 
 async fn group(connection: &mut SqliteConnection, edit: &GroupEdit) -> Result<Option<Asked>> {
@@ -319,18 +281,19 @@ pub(super) async fn edit(connection: &mut SqliteConnection, edit: &GroupEdit) ->
     Ok(Edited::Done { changes })
 }
 
-/// What happened, in order, none where it was so already; or why it is refused.
-type Happened = Result<std::result::Result<Vec<ChangeKind>, Edited>>;
-
-async fn join_public(connection: &mut SqliteConnection, edit: &GroupEdit, group: &Asked) -> Happened {
-    // What everybody has left has no owner any more, and nobody to let others in.
-    if !group.public || group.member_count == 0 {
+async fn join_public(connection: &mut SqliteConnection, edit: &GroupEdit, group: &Asked) -> Result<Happened> {
+    if !group.is_open() {
         return Ok(Err(Edited::NotFound));
     }
     join(connection, edit, group, edit.by).await
 }
 
-async fn join(connection: &mut SqliteConnection, edit: &GroupEdit, group: &Asked, user: UserId) -> Happened {
+async fn join(
+    connection: &mut SqliteConnection,
+    edit: &GroupEdit,
+    group: &Asked,
+    user: UserId,
+) -> Result<Happened> {
     if role_of(connection, edit.conversation, user).await?.is_some() {
         return Ok(Ok(Vec::new()));
     }
@@ -353,22 +316,20 @@ async fn leave(
     group: &Asked,
     mine: Role,
     user: UserId,
-) -> Happened {
+) -> Result<Happened> {
     let Some(theirs) = role_of(connection, edit.conversation, user).await? else {
         return Ok(Err(Edited::NotFound));
     };
-    if user != edit.by && (mine < Role::Admin || theirs >= mine) {
-        return Ok(Err(Edited::Forbidden(ONLY_ADMINS_REMOVE)));
-    }
-    if theirs == Role::Owner && group.member_count > 1 {
-        return Ok(Err(Edited::Conflict(HAND_OVER_FIRST)));
+    let left = group.leave((edit.by, mine), (user, theirs));
+    if left.is_err() {
+        return Ok(left);
     }
     sqlx::query("DELETE FROM member WHERE conversation = ?1 AND account = ?2")
         .bind(&edit.conversation.as_bytes()[..])
         .bind(&user.as_bytes()[..])
         .execute(connection)
         .await?;
-    Ok(Ok(vec![ChangeKind::Left { by: edit.by, user }]))
+    Ok(left)
 }
 
 async fn give_role(
@@ -377,25 +338,21 @@ async fn give_role(
     mine: Role,
     user: UserId,
     role: Role,
-) -> Happened {
-    if mine != Role::Owner {
-        return Ok(Err(Edited::Forbidden(ONLY_OWNERS_GIVE)));
+) -> Result<Happened> {
+    if let Err(refused) = rules::gives(mine) {
+        return Ok(Err(refused));
     }
     let Some(before) = role_of(connection, edit.conversation, user).await? else {
         return Ok(Err(Edited::NotFound));
     };
-    if before == role {
-        return Ok(Ok(Vec::new()));
-    }
-    if user == edit.by {
-        return Ok(Err(Edited::Conflict(HAND_OVER_INSTEAD)));
-    }
-    set_role(connection, edit.conversation, user, role).await?;
-    let mut happened = vec![ChangeKind::Role { by: edit.by, user, role }];
-    if role == Role::Owner {
-        // The new owner first: whoever applies one change at a time never sees the group without one.
-        set_role(connection, edit.conversation, edit.by, Role::Admin).await?;
-        happened.push(ChangeKind::Role { by: edit.by, user: edit.by, role: Role::Admin });
+    let given = match rules::roles(edit.by, (user, before), role) {
+        Ok(given) => given,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let mut happened = Vec::with_capacity(given.len());
+    for (user, role) in given {
+        set_role(connection, edit.conversation, user, role).await?;
+        happened.push(ChangeKind::Role { by: edit.by, user, role });
     }
     Ok(Ok(happened))
 }
@@ -406,21 +363,11 @@ async fn patch(
     group: &Asked,
     mine: Role,
     (title, public, history): (Option<&str>, Option<bool>, Option<History>),
-) -> Happened {
-    if mine < Role::Admin {
-        return Ok(Err(Edited::Forbidden(ONLY_ADMINS_CHANGE)));
-    }
-    let by = edit.by;
+) -> Result<Happened> {
     let (public, history) = (public.unwrap_or(group.public), history.unwrap_or(group.history));
-    let mut happened = Vec::with_capacity(2);
-    if let Some(title) = title.filter(|title| *title != group.title) {
-        happened.push(ChangeKind::Renamed { by, title: title.to_owned() });
-    }
-    if (public, history) != (group.public, group.history) {
-        happened.push(ChangeKind::Access { by, public, history });
-    }
-    if happened.is_empty() {
-        return Ok(Ok(happened));
+    let happened = group.patch((edit.by, mine), title, public, history);
+    if happened.as_ref().map_or(true, Vec::is_empty) {
+        return Ok(happened);
     }
     sqlx::query("UPDATE conversation SET title = ?2, public = ?3, history = ?4 WHERE id = ?1")
         .bind(&edit.conversation.as_bytes()[..])
@@ -429,5 +376,5 @@ async fn patch(
         .bind(rows::history_to_int(history))
         .execute(connection)
         .await?;
-    Ok(Ok(happened))
+    Ok(happened)
 }

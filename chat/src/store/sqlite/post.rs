@@ -5,10 +5,9 @@ use super::mentions::{self, Named};
 use super::rows::{self, message_columns};
 use super::writer;
 use crate::planted::{self, Mistake};
-use crate::store::{MarkOutcome, Marked, NewMark, NewPost, PostOutcome, Result, StoreError};
-use protocol::{ConversationId, Message, MessageId, UserId, limits};
+use crate::store::{MarkOutcome, Marked, NewMark, NewPost, PostOutcome, Result, StoreError, digest};
+use protocol::{ConversationId, MessageId, UserId, limits};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
-use sha2::{Digest, Sha256};
 use sqlx::{Row, SqliteConnection};
 use std::collections::HashMap;
 
@@ -33,19 +32,6 @@ const STANDING: &str = "SELECT c.head_seq, c.member_count, m.read_seq, m.unread_
 const RECALLED_AFTER: &str = "SELECT count(*) FROM message INDEXED BY message_recalled \
      WHERE conversation = ?1 AND seq > ?2 AND recalled";
 const MENTIONS_AFTER: &str = "SELECT count(*) FROM mention WHERE account IN (?1, ?2) AND conversation = ?3 AND seq > ?4 AND sender <> ?1";
-
-/// What a nonce was used for, in 64 bits: the first bytes of SHA-256 over conversation, answered message and body.
-/// It only has to tell a retry from a mistake of the same person's, so no more bits are needed.
-fn digest(post: &NewPost, body: &str) -> i64 {
-    let mut hash = Sha256::new();
-    hash.update(post.conversation.as_bytes());
-    hash.update(post.reply_to.map_or([0; 16], |id| *id.as_bytes()));
-    hash.update(body.as_bytes());
-    let bytes = hash.finalize();
-    let mut first = [0; 8];
-    first.copy_from_slice(&bytes[..8]);
-    i64::from_be_bytes(first)
-}
 
 fn json(post: &NewPost) -> Result<String> {
     serde_json::to_string(&post.body).map_err(|error| StoreError {
@@ -148,7 +134,7 @@ impl<'c> Batch<'c> {
     }
 
     fn post(&mut self, post: &NewPost, body: &str) -> rusqlite::Result<Written> {
-        let digest = digest(post, body);
+        let digest = digest::of_post(post, body);
         let found = find(&mut self.known, post)?;
         // A nonce twice in one batch is found here too: the first one's row is in the table by now.
         if let Some(known) = found.known(post, digest) {
@@ -167,23 +153,7 @@ impl<'c> Batch<'c> {
             None => (count(head_seq)? + 1, count(head_rev)? + 1),
         };
         let named = self.named(post)?;
-        let message = Message {
-            id: post.id,
-            conversation: post.conversation,
-            seq,
-            rev,
-            sender: post.sender,
-            nonce: Some(post.nonce.clone()),
-            body: post.body.clone(),
-            sent_at: post.sent_at,
-            edited_at: None,
-            recalled: false,
-            reply_to: post.reply_to,
-            mentions: named.users,
-            mentions_all: named.all,
-            reactions: Vec::new(),
-            pinned: false,
-        };
+        let message = post.numbered((seq, rev), named.users, named.all);
         self.insert.execute(params![
             post.conversation.as_bytes(),
             rows::integer(seq),
@@ -355,7 +325,7 @@ async fn look_up_one(
         used_otherwise: row.try_get("used_otherwise")?,
         reply_seq: None,
     };
-    match found.known(post, digest(post, body)) {
+    match found.known(post, digest::of_post(post, body)) {
         Some(Written::Known(place)) => self::known(connection, &place).await.map(Some),
         Some(Written::Outcome(outcome)) => Ok(Some(outcome)),
         None => Ok(None),
