@@ -9,7 +9,16 @@
 //! - a whisper is what is only of the moment: it never waits, it is dropped where the bus is half full, and its loss
 //!   costs nobody anything but the moment.
 
+pub(crate) mod address;
 pub(crate) mod channel;
+pub(crate) mod intake;
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka;
+#[cfg(feature = "nats")]
+pub(crate) mod nats;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+pub(crate) mod wire;
 
 use crate::hub::SocketId;
 use crate::store::{Marked, Personal};
