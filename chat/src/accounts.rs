@@ -5,6 +5,7 @@ mod throttle;
 mod ticket;
 mod token;
 
+use crate::bus::Stored;
 use crate::clock::now;
 use crate::error::Error;
 use crate::rates::Action;
@@ -148,8 +149,7 @@ impl Chat {
         if !self.inner.stores.accounts.delete_session(who.user, session).await? {
             return Err(Error::NotFound);
         }
-        self.inner.tickets.forget(session);
-        self.inner.hub.end_session(who.user, session);
+        self.inner.bus.publish(Stored::Ended { user: who.user, session }).await;
         Ok(())
     }
 
@@ -161,7 +161,8 @@ impl Chat {
 
     /// Whose ticket this is, if it is one; it is void afterwards.
     pub async fn redeem(&self, ticket: &str) -> Result<Option<Identity>> {
-        let Some(who) = self.inner.tickets.redeem(ticket) else { return Ok(None) };
+        let Some((who, ticket)) = self.inner.tickets.redeem(ticket) else { return Ok(None) };
+        self.inner.bus.publish(Stored::Redeemed { ticket }).await;
         Ok(self.inner.stores.accounts.session_exists(who.session).await?.then_some(who))
     }
 

@@ -1,10 +1,15 @@
 //! The doorbell: tells every node what was stored.
 //!
-//! Contract of every implementation:
+//! Within one process it is a [`channel`]. Between nodes it is a [`relay`]: the same channel, and beside it a
+//! [`wire`] to a broker, over which the doorbells go [`sealed`] with a key that only the database knows.
+//!
+//! Contract of both:
 //! - what was published reaches every subscription of every node, its own included, usually once;
 //! - it may be lost, doubled or reordered: that costs latency, never data, because the store is the log and every
 //!   hearer can see a gap by number;
 //! - publishing waits while the bus is full, so that a slow hearer slows the writers instead of losing anything;
+//! - that something may have been lost between nodes is told as [`Stored::Missed`], so that what has no number (who was
+//!   let in, whose session ended) is looked up;
 //! - when the bus is closed, what was published before is still heard, then the subscription ends;
 //! - a whisper is what is only of the moment: it never waits, it is dropped where the bus is half full, and its loss
 //!   costs nobody anything but the moment.
@@ -18,15 +23,18 @@ pub(crate) mod kafka;
 pub(crate) mod nats;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+pub(crate) mod relay;
+pub(crate) mod sealed;
 pub(crate) mod wire;
 
 use crate::hub::SocketId;
 use crate::store::{Marked, Personal};
 use async_trait::async_trait;
-use protocol::{Change, ConversationId, Kind, Nonce, Presence, Timestamp, UserId};
+use protocol::{Change, ConversationId, Kind, Nonce, Presence, SessionId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
 
 /// Something that was committed, or that is only of the moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Stored {
     /// A change of a conversation.
     Change {
@@ -54,6 +62,12 @@ pub(crate) enum Stored {
         /// The socket that asked for it knows.
         origin: Option<SocketId>,
     },
+    /// A session ended: its sockets everywhere are closed.
+    Ended { user: UserId, session: SessionId },
+    /// A ticket was redeemed: nowhere is it good a second time.
+    Redeemed { ticket: [u8; 32] },
+    /// Never sent: other nodes may have told of something that did not arrive here.
+    Missed,
     /// Whispered: somebody is writing.
     Typing { conversation: ConversationId, user: UserId },
     /// Whispered: somebody came, left or stepped away.
@@ -65,10 +79,22 @@ pub(crate) enum Stored {
         /// Their conversations: whose members are told.
         conversations: Vec<ConversationId>,
     },
+    /// A node is there: that the one before it was lost shows soon, though nothing is stored.
+    Beat,
+}
+
+/// A run of the server: another one after each start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct NodeId(u64);
+
+impl NodeId {
+    pub(crate) fn draw() -> Self {
+        Self(rand::random())
+    }
 }
 
 /// The socket that asked for a change.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Origin {
     pub(crate) socket: SocketId,
     pub(crate) user: UserId,
@@ -82,6 +108,8 @@ pub(crate) trait Bus: Send + Sync {
     async fn publish(&self, stored: Stored);
     /// Tells every node of something that may be lost, without waiting. `false`: it was dropped here.
     fn whisper(&self, stored: Stored) -> bool;
+    /// Whether other nodes can be told, as far as is known.
+    fn is_up(&self) -> bool;
     /// Stops: subscriptions end after what was published.
     async fn close(&self);
 }

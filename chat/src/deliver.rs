@@ -4,8 +4,10 @@
 //! knows how far each conversation was delivered: what was delivered before is dropped, and what was not told of is
 //! read from the store first.
 
+mod missed;
 mod missing;
 
+use crate::accounts::Tickets;
 use crate::bus::{Origin, Stored, Subscription};
 use crate::history::conversation_for_reader;
 use crate::hub::{Hub, Next, Socket, SocketId, encode};
@@ -24,15 +26,24 @@ pub(crate) async fn run(
     mut rings: mpsc::Receiver<ConversationId>,
     hub: Arc<Hub>,
     stores: Stores,
+    tickets: Arc<Tickets>,
 ) {
-    let deliver = Deliver { hub, stores };
+    let deliver = Deliver { hub, stores, tickets };
+    // Sockets that may have missed something; each is looked after between two events.
+    let mut missed: Vec<Arc<Socket>> = Vec::new();
     loop {
         tokio::select! {
             stored = subscription.next() => match stored {
+                Some(Stored::Missed) => missed = deliver.hub.all(),
                 Some(stored) => deliver.one(stored).await,
                 None => return,
             },
             Some(conversation) = rings.recv() => deliver.behind(conversation).await,
+            () = std::future::ready(()), if !missed.is_empty() => {
+                if let Some(socket) = missed.pop() {
+                    deliver.missed(&socket).await;
+                }
+            }
         }
     }
 }
@@ -40,6 +51,7 @@ pub(crate) async fn run(
 struct Deliver {
     hub: Arc<Hub>,
     stores: Stores,
+    tickets: Arc<Tickets>,
 }
 
 impl Deliver {
@@ -59,7 +71,12 @@ impl Deliver {
             Stored::Personal { conversation, user, personal, origin } => {
                 self.personal(conversation, user, personal, origin);
             }
+            Stored::Ended { user, session } => self.hub.end_session(user, session),
+            Stored::Redeemed { ticket } => {
+                self.tickets.remember(ticket);
+            }
             Stored::Typing { .. } | Stored::Presence { .. } => moment(&self.hub, stored),
+            Stored::Missed | Stored::Beat => {}
         }
     }
 
@@ -289,7 +306,7 @@ pub(crate) fn moment(hub: &Hub, whispered: Stored) {
         Stored::Presence { user, state, last_seen, conversations } => {
             hub.whisper(&conversations, user, &encode(&ServerFrame::Presence { user, state, last_seen }));
         }
-        Stored::Change { .. } | Stored::Opened { .. } | Stored::Read { .. } | Stored::Personal { .. } => {}
+        _ => {}
     }
 }
 

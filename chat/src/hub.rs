@@ -80,7 +80,7 @@ impl Hub {
             users: Sharded::new(),
             rooms: Sharded::new(),
             count: AtomicUsize::new(0),
-            next_id: AtomicU64::new(1),
+            next_id: AtomicU64::new(rand::random()),
             tick: AtomicU64::new(1),
         }
     }

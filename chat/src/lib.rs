@@ -33,7 +33,7 @@ pub use hub::{Drained, Socket, SocketId};
 pub use identity::Identity;
 pub use open::OpenError;
 pub use resume::Resume;
-pub use settings::{BusUrl, PostgresUrl, Registration, Settings, StoreUrl};
+pub use settings::{Address, BusUrl, PostgresUrl, Registration, Settings, StoreUrl};
 pub use store::{Act, Span};
 
 use protocol::ServerFrame;
@@ -64,7 +64,7 @@ struct Inner {
     rates: rates::Rates,
     passwords: accounts::Passwords,
     throttle: accounts::Throttle,
-    tickets: accounts::Tickets,
+    tickets: Arc<accounts::Tickets>,
     /// Small writes nobody waits for; awaited at the end.
     tasks: TaskTracker,
     /// Whose turn it is among them.
@@ -101,8 +101,15 @@ impl Chat {
                 "does not answer".to_owned()
             }
         };
-        let bus = if self.inner.writer.is_open() { "ok" } else { "closed" }.to_owned();
-        let ready = store == "ok" && bus == "ok";
+        // Without its broker a node stores and polls: slower, and not a reason to send nobody there.
+        let open = self.inner.writer.is_open();
+        let bus = match (open, self.inner.bus.is_up()) {
+            (true, true) => "ok",
+            (true, false) => "does not answer",
+            (false, _) => "closed",
+        }
+        .to_owned();
+        let ready = store == "ok" && open;
         Readiness { ready, dependencies: [("store".to_owned(), store), ("bus".to_owned(), bus)].into() }
     }
 

@@ -1,8 +1,10 @@
 //! Turns settings into running parts. The one file that names concrete back ends.
 
 use crate::accounts::{Passwords, Throttle, Tickets};
-use crate::bus::Bus;
 use crate::bus::channel::channel;
+use crate::bus::relay::Relay;
+use crate::bus::wire::Link;
+use crate::bus::{self, Bus};
 use crate::doctor::Report;
 use crate::hub::Hub;
 use crate::persist::{self, QUEUE, Writer};
@@ -98,6 +100,20 @@ async fn open_whole_store(settings: &Settings) -> Result<(Stores, Option<File>),
     }
 }
 
+/// What carries doorbells to other nodes, where there may be others.
+async fn link(bus: &BusUrl) -> Result<Option<Link>, OpenError> {
+    let link: Result<Link, String> = match bus {
+        BusUrl::Channel => return Ok(None),
+        #[cfg(feature = "kafka")]
+        BusUrl::Kafka(address) => bus::kafka::wire(address).await,
+        #[cfg(feature = "nats")]
+        BusUrl::Nats(address) => bus::nats::wire(address).await,
+        #[cfg(feature = "redis")]
+        BusUrl::Redis(address) => bus::redis::wire(address).await,
+    };
+    link.map(Some).map_err(|error| OpenError(format!("bus: {error}")))
+}
+
 /// A store's tables, brought to this version, and the lock of its file where it is one.
 async fn tables(url: &StoreUrl, must_exist: bool) -> Result<(Box<dyn Tables>, Option<File>), OpenError> {
     let failed = |error| OpenError(format!("move: {error}"));
@@ -159,7 +175,24 @@ impl Chat {
     /// # Errors
     /// A sentence that names the setting: a folder that cannot be used or is in use, a store that cannot be opened.
     pub async fn open(settings: Settings) -> Result<Self, OpenError> {
-        Self::open_with(settings, |bus| bus, Pace::default()).await
+        let alone = settings.bus == BusUrl::Channel;
+        let chat = Self::open_with(settings, |bus| bus, Pace::default()).await?;
+        match chat.inner.stores.database.claim(alone).await {
+            Ok(true) => Ok(chat),
+            Ok(false) => {
+                chat.shutdown().await;
+                let sentence = if alone {
+                    "bus: accepts `kafka://HOST`, `nats://HOST` or `redis://HOST` here, because another node uses this database"
+                } else {
+                    "bus: another node uses this database with bus = channel; give every node the same bus"
+                };
+                Err(OpenError(sentence.to_owned()))
+            }
+            Err(error) => {
+                chat.shutdown().await;
+                Err(OpenError(format!("store: {error}")))
+            }
+        }
     }
 
     /// The same with something put in front of the bus, for tests.
@@ -170,14 +203,20 @@ impl Chat {
     ) -> Result<Self, OpenError> {
         make_folder(&settings.data)?;
         let (stores, lock) = open_whole_store(&settings).await?;
-        let BusUrl::Channel = settings.bus;
-        let (bus, subscription) = channel();
-        let bus = around(Arc::new(bus));
+        let key = stores.database.key();
+        let (local, subscription) = channel();
+        let bus: Arc<dyn Bus> = match link(&settings.bus).await? {
+            None => Arc::new(local),
+            Some(link) => Arc::new(Relay::start(local, link, &key)),
+        };
+        let bus = around(bus);
+        let tickets = Arc::new(Tickets::new(&key));
         let hub = Arc::new(Hub::new());
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writer = tokio::spawn(persist::run(queue, stores.clone(), bus.clone()));
         let (rings, rung) = mpsc::channel(RINGS);
-        let delivery = tokio::spawn(deliver::run(subscription, rung, hub.clone(), stores.clone()));
+        let delivery =
+            tokio::spawn(deliver::run(subscription, rung, hub.clone(), stores.clone(), tickets.clone()));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (watched, conversations) = (hub.clone(), stores.conversations.clone());
         tasks.spawn(watch::run(watched, conversations, rings, pace, stop.clone()));
@@ -194,7 +233,7 @@ impl Chat {
                 rates: Rates::new(),
                 passwords: Passwords::new(),
                 throttle: Throttle::new(),
-                tickets: Tickets::default(),
+                tickets,
                 tasks,
                 notes: Arc::new(Semaphore::new(1)),
                 running: Mutex::new(Some((writer, delivery))),

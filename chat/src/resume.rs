@@ -121,7 +121,7 @@ impl Chat {
 }
 
 /// Conversations as `heads` frames, one at least.
-fn heads_in_parts(mut conversations: Vec<Conversation>) -> Vec<ServerFrame> {
+pub(crate) fn heads_in_parts(mut conversations: Vec<Conversation>) -> Vec<ServerFrame> {
     let mut frames = Vec::with_capacity(conversations.len() / HEADS + 1);
     while conversations.len() > HEADS {
         let rest = conversations.split_off(HEADS);

@@ -1,5 +1,12 @@
 //! What `chat` is built from: parsed when the configuration loads, so that everything behind it is an enum.
 
+pub use crate::bus::address::Address;
+#[cfg(feature = "kafka")]
+use crate::bus::kafka;
+#[cfg(feature = "nats")]
+use crate::bus::nats;
+#[cfg(feature = "redis")]
+use crate::bus::redis;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -58,19 +65,34 @@ impl FromStr for StoreUrl {
 }
 
 /// How nodes tell each other what was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BusUrl {
     /// Within one process.
     Channel,
+    /// Apache Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(Address),
+    /// NATS, with JetStream where work is queued.
+    #[cfg(feature = "nats")]
+    Nats(Address),
+    /// Redis.
+    #[cfg(feature = "redis")]
+    Redis(Address),
 }
 
 impl FromStr for BusUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "channel" => Ok(Self::Channel),
-            _ => Err("accepts `channel` in this version".to_owned()),
+        match text.split_once("://").map_or(text, |(scheme, _)| scheme) {
+            "channel" if text == "channel" => Ok(Self::Channel),
+            #[cfg(feature = "kafka")]
+            "kafka" => Address::parse("kafka", kafka::PORT, kafka::SETTINGS, text).map(Self::Kafka),
+            #[cfg(feature = "nats")]
+            "nats" => Address::parse("nats", nats::PORT, nats::SETTINGS, text).map(Self::Nats),
+            #[cfg(feature = "redis")]
+            "redis" => Address::parse("redis", redis::PORT, redis::SETTINGS, text).map(Self::Redis),
+            _ => Err("accepts `channel`, `kafka://HOST`, `nats://HOST` or `redis://HOST`".to_owned()),
         }
     }
 }

@@ -208,7 +208,7 @@ pub(crate) enum SettingsChange {
 }
 
 /// What only one member sees of a conversation, and what is unread for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Personal {
     pub(crate) settings: Settings,
     pub(crate) read_seq: u64,
@@ -339,7 +339,7 @@ pub(crate) struct NewMark {
 /// member.
 pub(crate) type MarkOutcome = Option<Marked>;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Marked {
     pub(crate) read_seq: u64,
     pub(crate) unread: u64,
@@ -464,8 +464,13 @@ pub(crate) trait Messages: Send + Sync {
 #[async_trait]
 pub(crate) trait Database: Send + Sync {
     fn epoch(&self) -> Epoch;
+    /// A secret of everybody who may read the database, drawn at its creation: nodes know each other by it.
+    fn key(&self) -> [u8; 32];
     /// `false`: a transfer into it was begun and not finished ([`transfer`]).
     async fn is_whole(&self) -> Result<bool>;
+    /// Makes known that this node uses the database, until it is closed: `alone`, or with others that are not. `false`: that
+    /// does not go with a node that uses it already.
+    async fn claim(&self, alone: bool) -> Result<bool>;
     /// A cheap read, to know that it answers.
     async fn check(&self) -> Result<()>;
     /// Commits what is queued and closes every connection.
@@ -480,4 +485,9 @@ pub(crate) struct Stores {
     pub(crate) messages: std::sync::Arc<dyn Messages>,
     pub(crate) hello: std::sync::Arc<dyn Hello>,
     pub(crate) database: std::sync::Arc<dyn Database>,
+}
+
+/// The epoch made of what was drawn for it.
+fn epoch(drawn: [u8; 16]) -> Epoch {
+    Epoch::from_uuid(uuid::Builder::from_random_bytes(drawn).into_uuid())
 }

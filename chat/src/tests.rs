@@ -1,7 +1,7 @@
 //! The use cases against the real store, through the public API.
 
 use crate::store::{NewAccount, NewSession};
-use crate::{BusUrl, Chat, Error, Identity, Registration, Resume, Settings, Socket, Span, StoreUrl};
+use crate::{BusUrl, Chat, Drained, Error, Identity, Registration, Resume, Settings, Socket, Span, StoreUrl};
 use protocol::rest::{NewConversation, NewMessage, PatchMe, Register, SignIn};
 use protocol::{
     Body, ChangeKind, Code, Conversation, ConversationId, Nonce, Role, ServerFrame, SessionId, Timestamp,
@@ -166,6 +166,19 @@ async fn frames_until(socket: &Socket, mut done: impl FnMut(&[ServerFrame]) -> b
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(10), collect).await.expect("frames that never came")
+}
+
+/// Waits until a socket is told to close; with which code.
+async fn closed(socket: &Socket) -> u16 {
+    let closing = async {
+        loop {
+            if let Drained::Close { code, .. } = socket.drain(&mut Vec::new()) {
+                return code;
+            }
+            socket.wait().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), closing).await.expect("it stays open")
 }
 
 #[tokio::test]

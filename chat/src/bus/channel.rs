@@ -38,6 +38,10 @@ impl Bus for Channel {
             .is_some_and(|sender| sender.capacity() > CAPACITY / 2 && sender.try_send(stored).is_ok())
     }
 
+    fn is_up(&self) -> bool {
+        true
+    }
+
     async fn close(&self) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).take();
     }

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// A socket of this process; never reused while it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A socket; never reused. The first of a process is drawn, so that no two nodes have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct SocketId(pub(crate) u64);
 
 const OFFLINE: u8 = 0;
@@ -189,6 +189,11 @@ impl Socket {
     /// Ids of what it hears.
     pub(crate) fn rooms(&self) -> Vec<ConversationId> {
         self.room_set().iter().flatten().copied().collect()
+    }
+
+    /// Whether it has not said hello yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.presence.load(Ordering::Relaxed) == OFFLINE
     }
 
     /// Whether somebody is at this device; offline until it has said hello.

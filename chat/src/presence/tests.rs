@@ -20,6 +20,10 @@ impl Bus for Direct {
         true
     }
 
+    fn is_up(&self) -> bool {
+        true
+    }
+
     async fn close(&self) {}
 }
 

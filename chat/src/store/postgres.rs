@@ -11,6 +11,7 @@
 mod accounts;
 mod acts;
 mod batch;
+mod claim;
 mod connections;
 mod conversations;
 mod doctor;
@@ -28,6 +29,7 @@ mod transfer;
 pub(crate) use doctor::examine;
 pub(crate) use transfer::tables;
 
+use self::claim::Claim;
 use self::connections::{Breaker, Held, reading};
 use super::{Database, Result, StoreError, Stores};
 use async_trait::async_trait;
@@ -105,13 +107,15 @@ pub(crate) struct Postgres {
     write: PgPool,
     read: PgPool,
     epoch: Epoch,
+    key: [u8; 32],
     breaker: Breaker,
+    claim: Claim,
 }
 
 impl Postgres {
     /// Connects and migrates. Several nodes may do so at once.
     pub(crate) async fn open(url: &str) -> Result<Stores> {
-        let epoch = migrate(url).await?;
+        let (epoch, key) = migrate(url).await?;
         let options = options(url)?.options(BY_KEY);
         let pool = |connections| {
             PgPoolOptions::new()
@@ -127,7 +131,14 @@ impl Postgres {
                 .connect_lazy_with(options.clone())
         };
         let (write, read) = (pool(WRITERS), pool(READERS));
-        let store = Arc::new(Self { write, read, epoch, breaker: Breaker::default() });
+        let store = Arc::new(Self {
+            write,
+            read,
+            epoch,
+            key,
+            breaker: Breaker::default(),
+            claim: Claim::new(url, epoch),
+        });
         store.check().await?;
         Ok(Stores {
             accounts: store.clone(),
@@ -144,8 +155,8 @@ pub(crate) async fn prepare(url: &str) -> Result<()> {
     migrate(url).await.map(drop)
 }
 
-/// Brings the tables to this version's, one node at a time, and draws the epoch where there is none.
-async fn migrate(url: &str) -> Result<Epoch> {
+/// Brings the tables to this version's, one node at a time, and draws the epoch and the key where there is none.
+async fn migrate(url: &str) -> Result<(Epoch, [u8; 32])> {
     let doing = "migrate the database";
     let mut connection = unhurried(url, "connect to the database").await?;
     let encoding: String =
@@ -163,30 +174,38 @@ async fn migrate(url: &str) -> Result<Epoch> {
         .await
         .map_err(failed(doing))?;
     MIGRATIONS.run(&mut connection).await.map_err(|error| failed(doing)(error.into()))?;
-    let epoch = load_epoch(&mut connection).await?;
+    let epoch = super::epoch(drawn(&mut connection, "epoch").await?);
+    let key = drawn(&mut connection, "key").await?;
     connection.close().await.map_err(failed(doing))?;
-    Ok(epoch)
+    Ok((epoch, key))
 }
 
-/// The random id of this incarnation of the database, drawn at its creation.
-async fn load_epoch(connection: &mut PgConnection) -> Result<Epoch> {
-    let drawn = Epoch::from_uuid(uuid::Builder::from_random_bytes(rand::random()).into_uuid());
-    sqlx::query("INSERT INTO meta (key, value) VALUES ('epoch', $1) ON CONFLICT DO NOTHING")
-        .bind(&drawn.as_bytes()[..])
+/// What was drawn for this database at its creation, or is drawn now.
+async fn drawn<const N: usize>(connection: &mut PgConnection, key: &'static str) -> Result<[u8; N]> {
+    let mut drawn = [0_u8; N];
+    rand::fill(&mut drawn[..]);
+    sqlx::query("INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(key)
+        .bind(&drawn[..])
         .execute(&mut *connection)
         .await
-        .map_err(failed("write the epoch"))?;
-    let bytes: Vec<u8> = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'epoch'")
+        .map_err(failed("write what names the database"))?;
+    let bytes: Vec<u8> = sqlx::query_scalar("SELECT value FROM meta WHERE key = $1")
+        .bind(key)
         .fetch_one(connection)
         .await
-        .map_err(failed("read the epoch"))?;
-    rows::uuid(&bytes).map(Epoch::from_uuid).map_err(failed("read the epoch"))
+        .map_err(failed("read what names the database"))?;
+    rows::exactly(&bytes).map_err(failed("read what names the database"))
 }
 
 #[async_trait]
 impl Database for Postgres {
     fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    fn key(&self) -> [u8; 32] {
+        self.key
     }
 
     async fn is_whole(&self) -> Result<bool> {
@@ -196,6 +215,10 @@ impl Database for Postgres {
         })
     }
 
+    async fn claim(&self, alone: bool) -> Result<bool> {
+        self.claim.make(alone).await
+    }
+
     async fn check(&self) -> Result<()> {
         reading!(self, "ask the database", |connection| async {
             sqlx::query("SELECT 1 FROM meta LIMIT 1").execute(&mut *connection).await.map(drop)
@@ -203,6 +226,7 @@ impl Database for Postgres {
     }
 
     async fn close(&self) {
+        self.claim.give_up().await;
         // A server that does not answer does not hold up the end.
         let closing = async { tokio::join!(self.read.close(), self.write.close()) };
         if tokio::time::timeout(ACQUIRE, closing).await.is_err() {

@@ -71,6 +71,7 @@ pub(crate) struct Sqlite {
     readers: Readers,
     writer: Writer,
     epoch: Epoch,
+    key: [u8; 32],
     checkpoints: Arc<Checkpoints>,
     stop: CancellationToken,
     checkpointer: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
@@ -105,7 +106,8 @@ impl Sqlite {
             .await
             .map_err(failed("open the database"))?;
         MIGRATIONS.run(&write).await.map_err(|error| failed("migrate the database")(error.into()))?;
-        let epoch = Self::load_epoch(&write).await?;
+        let epoch = super::epoch(Self::drawn(&write, "epoch").await?);
+        let key = Self::drawn(&write, "key").await?;
         let read = SqlitePoolOptions::new()
             .max_connections(READERS)
             .before_acquire(clean)
@@ -129,6 +131,7 @@ impl Sqlite {
             readers,
             writer,
             epoch,
+            key,
             checkpoints,
             stop,
             checkpointer: Some(checkpointer).into(),
@@ -142,19 +145,22 @@ impl Sqlite {
         })
     }
 
-    /// The random id of this incarnation of the database, drawn at its creation.
-    async fn load_epoch(write: &SqlitePool) -> Result<Epoch> {
-        let drawn = Epoch::from_uuid(uuid::Builder::from_random_bytes(rand::random()).into_uuid());
-        sqlx::query("INSERT INTO meta (key, value) VALUES ('epoch', ?) ON CONFLICT DO NOTHING")
-            .bind(&drawn.as_bytes()[..])
+    /// What was drawn for this database at its creation, or is drawn now.
+    async fn drawn<const N: usize>(write: &SqlitePool, key: &'static str) -> Result<[u8; N]> {
+        let mut drawn = [0_u8; N];
+        rand::fill(&mut drawn[..]);
+        sqlx::query("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .bind(key)
+            .bind(&drawn[..])
             .execute(write)
             .await
-            .map_err(failed("write the epoch"))?;
-        let bytes: Vec<u8> = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'epoch'")
+            .map_err(failed("write what names the database"))?;
+        let bytes: Vec<u8> = sqlx::query_scalar("SELECT value FROM meta WHERE key = ?")
+            .bind(key)
             .fetch_one(write)
             .await
-            .map_err(failed("read the epoch"))?;
-        rows::uuid(&bytes).map(Epoch::from_uuid).map_err(failed("read the epoch"))
+            .map_err(failed("read what names the database"))?;
+        rows::exactly(&bytes).map_err(failed("read what names the database"))
     }
 }
 
@@ -164,10 +170,19 @@ impl Database for Sqlite {
         self.epoch
     }
 
+    fn key(&self) -> [u8; 32] {
+        self.key
+    }
+
     async fn is_whole(&self) -> Result<bool> {
         let moving = sqlx::query("SELECT 1 FROM meta WHERE key = ?").bind(super::transfer::MOVING);
         let found = moving.fetch_optional(&self.read).await.map_err(failed("ask the database"))?;
         Ok(found.is_none())
+    }
+
+    /// The lock of the file has seen to it: one node, whatever its bus.
+    async fn claim(&self, _alone: bool) -> Result<bool> {
+        Ok(true)
     }
 
     async fn check(&self) -> Result<()> {

@@ -34,6 +34,10 @@ impl Bus for Lossy {
         self.bus.whisper(stored)
     }
 
+    fn is_up(&self) -> bool {
+        self.bus.is_up()
+    }
+
     async fn close(&self) {
         self.bus.close().await;
     }

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::Act;
+use crate::watch::Pace;
 use sqlx::Row;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -13,11 +14,35 @@ use tokio::task::JoinSet;
 /// Longest time a request may take to be refused (G11).
 const REFUSED: Duration = Duration::from_secs(5);
 
-/// Another node of the same store, with a data folder of its own.
+/// Another node of the same store, with a data folder of its own, that does not say that it uses it.
 async fn node(store: &StoreUrl) -> Scene {
     let folder = tempfile::tempdir().unwrap();
     let settings = Settings { store: store.clone(), ..settings(&folder) };
-    Scene { chat: Chat::open(settings).await.unwrap(), folder }
+    let chat = Chat::open_with(settings, |bus| bus, Pace::default()).await.unwrap();
+    Scene { chat, folder }
+}
+
+#[tokio::test]
+async fn nodes_that_would_not_hear_each_other_do_not_start_together() {
+    if postgres().is_none() {
+        return;
+    }
+    let first = Scene::new().await;
+    let (alone, folder) = (settings(&first.folder), tempfile::tempdir().unwrap());
+    let second = Settings { data: folder.path().join("data"), ..alone };
+    let refused = Chat::open(second.clone()).await.err().unwrap().to_string();
+    assert!(refused.starts_with("bus: accepts `kafka://HOST`"), "{refused}");
+    // A broker that is not there does not keep a node from starting; another bus does.
+    let together = Settings { bus: "redis://127.0.0.1:1".parse().unwrap(), ..second.clone() };
+    let refused = Chat::open(together.clone()).await.err().unwrap().to_string();
+    assert!(refused.starts_with("bus: another node"), "{refused}");
+    first.chat.shutdown().await;
+    let third = tempfile::tempdir().unwrap();
+    let beside = Settings { data: third.path().join("data"), ..together.clone() };
+    let (one, two) = (Chat::open(together).await.unwrap(), Chat::open(beside).await.unwrap());
+    assert!(Chat::open(second).await.is_err(), "alone beside two");
+    one.shutdown().await;
+    two.shutdown().await;
 }
 
 /// Every message of a conversation, in order.

@@ -14,8 +14,9 @@ fn corrupt(what: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(what.into())
 }
 
-pub(super) fn uuid(bytes: &[u8]) -> Result<uuid::Uuid> {
-    uuid::Uuid::from_slice(bytes).map_err(|_| corrupt("an id is not 16 bytes"))
+/// Bytes of a length that is known.
+pub(super) fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
+    bytes.try_into().map_err(|_| corrupt("it is of another length"))
 }
 
 pub(super) fn user_id(row: &PgRow, column: &str) -> Result<UserId> {
@@ -172,7 +173,7 @@ pub(super) fn message(row: &PgRow, conversation: ConversationId) -> Result<Messa
 
 /// People as they stand in `message.mentions`: 16 bytes each.
 pub(super) fn ids_from_bytes(bytes: &[u8]) -> Result<Vec<UserId>> {
-    bytes.chunks(16).map(|id| uuid(id).map(UserId::from_uuid)).collect()
+    bytes.chunks(16).map(|id| exactly(id).map(|id| UserId::from_uuid(uuid::Uuid::from_bytes(id)))).collect()
 }
 
 /// The other way; none where nobody is named.

@@ -14,6 +14,11 @@ pub(super) fn corrupt(what: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(what.into())
 }
 
+/// Bytes of a length that is known.
+pub(super) fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
+    bytes.try_into().map_err(|_| corrupt("it is of another length"))
+}
+
 pub(super) fn uuid(bytes: &[u8]) -> Result<uuid::Uuid> {
     uuid::Uuid::from_slice(bytes).map_err(|_| corrupt("an id is not 16 bytes"))
 }

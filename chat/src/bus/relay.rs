@@ -1,0 +1,215 @@
+//! The bus of several nodes: each hears itself at once, through a channel, and the others over a wire.
+//!
+//! Doorbells of a node are numbered. A hearer that misses a number tells its node so ([`Stored::Missed`]); a node that has
+//! nothing to say says that every [`BEAT`], so that a loss shows while nobody writes. While the broker is away doorbells are
+//! dropped, and numbered all the same: writers do not wait for it, and who hears again knows what they missed.
+
+use super::channel::Channel;
+use super::sealed::Seal;
+use super::wire::{Heard, Link, Parcel, Subject, Wire};
+use super::{Bus, NodeId, Stored};
+use async_trait::async_trait;
+use protocol::Kind;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Doorbells that may wait for the broker. When full, publishing waits for [`FULL`], then they are dropped until the
+/// broker takes some again.
+const OUTGOING: usize = 4096;
+const FULL: Duration = Duration::from_millis(200);
+/// Doorbells handed to the broker together.
+const BATCH: usize = 256;
+/// How long a node is silent at most.
+const BEAT: Duration = Duration::from_secs(1);
+/// Nodes whose last number is remembered; more than any cluster has. When full, all are forgotten and begin anew.
+const NODES: usize = 1_000;
+
+/// What goes over the wire, under seal.
+#[derive(Serialize, Deserialize)]
+struct Doorbell<'a> {
+    node: NodeId,
+    number: u64,
+    stored: Cow<'a, Stored>,
+}
+
+/// Where a doorbell goes; none where it stays here.
+fn subject(stored: &Stored) -> Option<Subject> {
+    match stored {
+        Stored::Change { conversation, kind: Kind::Direct, .. } => Some(Subject::Direct(*conversation)),
+        Stored::Change { conversation, .. }
+        | Stored::Opened { conversation, .. }
+        | Stored::Read { conversation, .. }
+        | Stored::Typing { conversation, .. } => Some(Subject::Group(*conversation)),
+        Stored::Personal { user, .. } | Stored::Ended { user, .. } | Stored::Presence { user, .. } => {
+            Some(Subject::User(*user))
+        }
+        Stored::Redeemed { .. } | Stored::Beat => Some(Subject::Nodes),
+        Stored::Missed => None,
+    }
+}
+
+/// What publishers and the task that sends share.
+struct Outgoing {
+    wire: Box<dyn Wire>,
+    /// Dropped since the last one that was sent: they have numbers too.
+    dropped: AtomicU64,
+    /// The broker takes nothing: no use waiting for it.
+    stuck: AtomicBool,
+}
+
+/// See the module.
+pub(crate) struct Relay {
+    local: Arc<Channel>,
+    queue: RwLock<Option<mpsc::Sender<Stored>>>,
+    outgoing: Arc<Outgoing>,
+    tasks: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
+}
+
+impl Relay {
+    /// Starts to relay between a channel and a wire.
+    pub(crate) fn start(local: Channel, link: Link, key: &[u8; 32]) -> Self {
+        let (seal, node, local) = (Seal::new(key, "stored"), NodeId::draw(), Arc::new(local));
+        let Link { wire, heard } = link;
+        let outgoing =
+            Arc::new(Outgoing { wire, dropped: AtomicU64::default(), stuck: AtomicBool::default() });
+        let (queue, waiting) = mpsc::channel(OUTGOING);
+        let sending = tokio::spawn(send(outgoing.clone(), waiting, node, seal.clone()));
+        let hearing = tokio::spawn(hear(local.clone(), heard, node, seal));
+        Self { local, queue: RwLock::new(Some(queue)), outgoing, tasks: Mutex::new(Some((sending, hearing))) }
+    }
+
+    fn queue(&self) -> Option<mpsc::Sender<Stored>> {
+        self.queue.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn drop_one(&self) {
+        self.outgoing.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Bus for Relay {
+    async fn publish(&self, stored: Stored) {
+        self.local.publish(stored.clone()).await;
+        let Some(queue) = self.queue() else { return };
+        let Err(full) = queue.try_send(stored) else { return };
+        if self.outgoing.stuck.load(Ordering::Relaxed) {
+            return self.drop_one();
+        }
+        if timeout(FULL, queue.send(full.into_inner())).await.is_err() {
+            if !self.outgoing.stuck.swap(true, Ordering::Relaxed) {
+                tracing::warn!("the broker takes nothing: other nodes look into the store by themselves");
+            }
+            self.drop_one();
+        }
+    }
+
+    fn whisper(&self, stored: Stored) -> bool {
+        if let Some(queue) = self.queue()
+            && queue.capacity() > OUTGOING / 2
+            && queue.try_send(stored.clone()).is_err()
+        {
+            self.drop_one();
+        }
+        self.local.whisper(stored)
+    }
+
+    fn is_up(&self) -> bool {
+        self.outgoing.wire.is_up()
+    }
+
+    async fn close(&self) {
+        self.queue.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((sending, hearing)) = self.tasks.lock().await.take() {
+            let _ended = sending.await;
+            self.outgoing.wire.close().await;
+            let _ended = hearing.await;
+        }
+        self.local.close().await;
+    }
+}
+
+/// Numbers, seals and sends what waits, until the queue is closed and empty.
+async fn send(outgoing: Arc<Outgoing>, mut waiting: mpsc::Receiver<Stored>, node: NodeId, seal: Seal) {
+    let (mut number, mut batch) = (0, Vec::with_capacity(BATCH));
+    loop {
+        // Measured from the last one, whatever it was.
+        let silence = Instant::now() + BEAT;
+        match timeout_at(silence, waiting.recv_many(&mut batch, BATCH)).await {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(_) => batch.push(Stored::Beat),
+        }
+        number += outgoing.dropped.swap(0, Ordering::Relaxed);
+        let parcels = batch.drain(..).filter_map(|stored| {
+            let subject = subject(&stored)?;
+            number += 1;
+            let sealed = seal.close(&Doorbell { node, number, stored: Cow::Owned(stored) }).ok()?;
+            Some(Parcel { subject, sealed })
+        });
+        match outgoing.wire.send(parcels.collect()).await {
+            Ok(()) => {
+                if outgoing.stuck.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the broker takes doorbells again");
+                }
+            }
+            Err(error) => tracing::debug!(%error, "doorbells were lost"),
+        }
+    }
+}
+
+/// Hands what other nodes tell to this one, until the wire is closed.
+async fn hear(local: Arc<Channel>, mut heard: mpsc::Receiver<Heard>, node: NodeId, seal: Seal) {
+    let mut last = HashMap::new();
+    let mut strangers = false;
+    while let Some(heard) = heard.recv().await {
+        let sealed = match heard {
+            Heard::Sealed(sealed) => sealed,
+            Heard::Gap => {
+                last.clear();
+                local.publish(Stored::Missed).await;
+                continue;
+            }
+        };
+        let Some(Doorbell { node: from, number, stored }) = seal.open::<Doorbell>(&sealed) else {
+            if !strangers {
+                strangers = true;
+                tracing::error!(
+                    "somebody who does not share this database rings on the bus: give each team a prefix of its own"
+                );
+            }
+            continue;
+        };
+        if from == node {
+            continue;
+        }
+        if last.len() >= NODES && !last.contains_key(&from) {
+            last.clear();
+        }
+        match last.insert(from, number) {
+            // A node that was not heard before: a new one begins with the first number.
+            None if number == 1 => {}
+            Some(before) if before + 1 == number => {}
+            // Doubled, or overtaken: that it was missing has been told.
+            Some(before) if number <= before => {
+                last.insert(from, before);
+                continue;
+            }
+            None | Some(_) => local.publish(Stored::Missed).await,
+        }
+        match stored.into_owned() {
+            Stored::Missed | Stored::Beat => {}
+            moment @ (Stored::Typing { .. } | Stored::Presence { .. }) => {
+                local.whisper(moment);
+            }
+            stored => local.publish(stored).await,
+        }
+    }
+}
