@@ -1,5 +1,5 @@
 //! What only a store of several nodes has to keep: starts at once, writes at once, a server that dies or freezes. Each needs
-//! the server that `CONFAB_TEST_POSTGRES` names; two start one of their own with `scripts/postgres`.
+//! the server that `CONFAB_TEST_POSTGRES` names; two start one of their own with `scripts/services`.
 
 use super::*;
 use crate::Act;
@@ -204,8 +204,8 @@ impl Drop for Cluster {
 }
 
 fn script(what: &str, name: &str) -> Command {
-    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/postgres"));
-    command.args([what, name]);
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/services"));
+    command.args([what, "postgres", name]);
     command
 }
 
