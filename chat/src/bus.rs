@@ -28,7 +28,7 @@ pub(crate) mod sealed;
 pub(crate) mod wire;
 
 use crate::hub::SocketId;
-use crate::store::{Marked, Personal};
+use crate::store::{Marked, Personal, PostOutcome};
 use async_trait::async_trait;
 use protocol::{Change, ConversationId, Kind, Nonce, Presence, SessionId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,8 @@ pub(crate) enum Stored {
     Ended { user: UserId, session: SessionId },
     /// A ticket was redeemed: nowhere is it good a second time.
     Redeemed { ticket: [u8; 32] },
+    /// What became of a message that a worker did not store as new; told to who sent it.
+    Answered { origin: Origin, outcome: PostOutcome },
     /// Never sent: other nodes may have told of something that did not arrive here.
     Missed,
     /// Whispered: somebody is writing.

@@ -9,13 +9,16 @@ mod missing;
 
 use crate::accounts::Tickets;
 use crate::bus::{Origin, Stored, Subscription};
+use crate::error::Error;
 use crate::history::conversation_for_reader;
 use crate::hub::{Hub, Next, Socket, SocketId, encode};
+use crate::ingest::Answers;
+use crate::persist::{self, Reply};
 use crate::planted::{self, Mistake};
 use crate::store::{Marked, Personal, Stores};
 use bytes::Bytes;
 use protocol::frame::close;
-use protocol::{Change, ChangeKind, ConversationId, Kind, ServerFrame, UserId};
+use protocol::{Change, ChangeKind, ConversationId, Kind, Message, ServerFrame, UserId};
 use std::cell::LazyCell;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -27,8 +30,9 @@ pub(crate) async fn run(
     hub: Arc<Hub>,
     stores: Stores,
     tickets: Arc<Tickets>,
+    answers: Arc<Answers>,
 ) {
-    let deliver = Deliver { hub, stores, tickets };
+    let deliver = Deliver { hub, stores, tickets, answers };
     // Sockets that may have missed something; each is looked after between two events.
     let mut missed: Vec<Arc<Socket>> = Vec::new();
     loop {
@@ -52,6 +56,7 @@ struct Deliver {
     hub: Arc<Hub>,
     stores: Stores,
     tickets: Arc<Tickets>,
+    answers: Arc<Answers>,
 }
 
 impl Deliver {
@@ -72,6 +77,7 @@ impl Deliver {
                 self.personal(conversation, user, personal, origin);
             }
             Stored::Ended { user, session } => self.hub.end_session(user, session),
+            Stored::Answered { origin, outcome } => self.reply(&origin, persist::answer(outcome)),
             Stored::Redeemed { ticket } => {
                 self.tickets.remember(ticket);
             }
@@ -147,12 +153,17 @@ impl Deliver {
 
     /// The answer to a request whose event is not to come, or came before.
     fn acknowledge(&self, change: &Change, origin: &Origin) {
-        let Some(mut message) = change.kind.message().cloned() else { return };
-        crate::history::for_reader(&mut message, origin.user);
-        let ack = ServerFrame::Ack { nonce: origin.nonce.clone(), message, duplicate: false };
+        if let Some(message) = change.kind.message().cloned() {
+            self.reply(origin, Ok((message, false)));
+        }
+    }
+
+    /// An answer to whoever asked, where they are here.
+    fn reply(&self, origin: &Origin, answer: Result<(Message, bool), Error>) {
         let sockets = self.hub.sockets_of(origin.user);
-        if let Some(socket) = sockets.iter().find(|socket| socket.id() == origin.socket) {
-            socket.push(&ack);
+        match sockets.into_iter().find(|socket| socket.id() == origin.socket) {
+            Some(socket) => Reply::Socket(socket).answer(Some(&origin.nonce), answer),
+            None => self.answers.answer(origin.socket, answer),
         }
     }
 

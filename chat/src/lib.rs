@@ -17,6 +17,7 @@ mod error;
 mod history;
 pub mod hub;
 mod identity;
+mod ingest;
 mod open;
 mod persist;
 mod planted;
@@ -27,18 +28,21 @@ mod settings;
 mod store;
 mod submit;
 mod watch;
+mod work;
 
 pub use error::Error;
 pub use hub::{Drained, Socket, SocketId};
 pub use identity::Identity;
 pub use open::OpenError;
 pub use resume::Resume;
-pub use settings::{Address, BusUrl, PostgresUrl, Registration, Settings, StoreUrl};
+pub use settings::{Address, BusUrl, IngestMode, PostgresUrl, Registration, Roles, Settings, StoreUrl};
 pub use store::{Act, Span};
 
+use ingest::Ingest;
 use protocol::ServerFrame;
 use protocol::frame::close;
 use protocol::rest::Readiness;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
@@ -61,6 +65,7 @@ struct Inner {
     hub: Arc<hub::Hub>,
     presences: Arc<presence::Presences>,
     writer: persist::Writer,
+    ingest: Ingest,
     rates: rates::Rates,
     passwords: accounts::Passwords,
     throttle: accounts::Throttle,
@@ -69,12 +74,22 @@ struct Inner {
     tasks: TaskTracker,
     /// Whose turn it is among them.
     notes: Arc<Semaphore>,
-    /// The writer and the delivery, until they are shut down.
-    running: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
+    /// What must end in its order, until it is shut down.
+    running: Mutex<Option<Running>>,
     /// Ends what runs until then beside them.
     stop: CancellationToken,
     /// Holds the lock of the store's file as long as this lives, where it is a file.
     _lock: Option<std::fs::File>,
+}
+
+/// The tasks that messages pass through.
+struct Running {
+    /// Submits to the broker, where messages are queued.
+    queue: Option<JoinHandle<()>>,
+    /// Takes from it, where this node does.
+    worker: Option<JoinHandle<()>>,
+    writer: JoinHandle<()>,
+    delivery: JoinHandle<()>,
 }
 
 impl Chat {
@@ -109,8 +124,16 @@ impl Chat {
             (false, _) => "closed",
         }
         .to_owned();
-        let ready = store == "ok" && open;
-        Readiness { ready, dependencies: [("store".to_owned(), store), ("bus".to_owned(), bus)].into() }
+        let mut dependencies: BTreeMap<_, _> =
+            [("store".to_owned(), store.clone()), ("bus".to_owned(), bus)].into();
+        let mut ready = store == "ok" && open;
+        if let Ingest::Queued(queue) = &self.inner.ingest {
+            // What is queued rides out an absent store, and not an absent queue.
+            ready = queue.is_up() && open;
+            let queue = if queue.is_up() { "ok" } else { "does not answer" };
+            dependencies.insert("queue".to_owned(), queue.to_owned());
+        }
+        Readiness { ready, dependencies }
     }
 
     /// Writes something that is nice to know, with nobody waiting. One at a time, and not at all while one is being
@@ -132,20 +155,29 @@ impl Chat {
     /// Ends: what is queued is committed and told, then everything is closed. Requests that come later are refused
     /// as retryable. Doing it twice is doing it once.
     pub async fn shutdown(&self) {
-        let Some((writer, delivery)) = self.inner.running.lock().await.take() else { return };
+        let Some(running) = self.inner.running.lock().await.take() else { return };
         self.inner.stop.cancel();
-        self.inner.writer.close();
-        for (name, task) in [("writer", writer), ("delivery", delivery)] {
-            if let Err(error) = task.await {
-                tracing::error!(%error, part = name, "a part had ended early");
-            }
-            if name == "writer" {
-                self.inner.bus.close().await;
+        if let Ingest::Queued(queue) = &self.inner.ingest {
+            queue.close();
+        }
+        for (name, task) in [("queue", running.queue), ("worker", running.worker)] {
+            if let Some(task) = task {
+                ended(name, task).await;
             }
         }
+        self.inner.writer.close();
+        ended("writer", running.writer).await;
+        self.inner.bus.close().await;
+        ended("delivery", running.delivery).await;
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
         self.inner.stores.database.close().await;
+    }
+}
+
+async fn ended(part: &'static str, task: JoinHandle<()>) {
+    if let Err(error) = task.await {
+        tracing::error!(%error, part, "a part had ended early");
     }
 }
 

@@ -2,21 +2,25 @@
 
 use crate::accounts::{Passwords, Throttle, Tickets};
 use crate::bus::channel::channel;
+use crate::bus::intake::{Intake, Work};
 use crate::bus::relay::Relay;
+use crate::bus::sealed::Seal;
 use crate::bus::wire::Link;
 use crate::bus::{self, Bus};
 use crate::doctor::Report;
 use crate::hub::Hub;
+use crate::ingest::{self, Answers, Ingest};
 use crate::persist::{self, QUEUE, Writer};
 use crate::presence::Presences;
 use crate::rates::Rates;
-use crate::settings::{BusUrl, Settings, StoreUrl};
+use crate::settings::{BusUrl, IngestMode, Settings, StoreUrl};
 use crate::store::Stores;
 use crate::store::postgres::{self, Postgres};
 use crate::store::sqlite::{self, Sqlite};
 use crate::store::transfer::{self, Tables};
 use crate::watch::{self, Pace, RINGS};
-use crate::{Chat, Inner, deliver};
+use crate::work::Worker;
+use crate::{Chat, Inner, Running, deliver};
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -25,6 +29,9 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// A channel keeps nothing.
+const NO_QUEUE: &str = "accepts `kafka://HOST`, `nats://HOST` or `redis://HOST` where ingest is `queued`";
 
 /// Why the parts could not be started, as one sentence.
 #[derive(Debug)]
@@ -114,6 +121,35 @@ async fn link(bus: &BusUrl) -> Result<Option<Link>, OpenError> {
     link.map(Some).map_err(|error| OpenError(format!("bus: {error}")))
 }
 
+/// Where what is queued goes.
+async fn intake(bus: &BusUrl) -> Result<Box<dyn Intake>, OpenError> {
+    let intake: Result<Box<dyn Intake>, String> = match bus {
+        BusUrl::Channel => Err(NO_QUEUE.to_owned()),
+        #[cfg(feature = "kafka")]
+        BusUrl::Kafka(address) => bus::kafka::intake(address).await,
+        #[cfg(feature = "nats")]
+        BusUrl::Nats(address) => bus::nats::intake(address).await,
+        #[cfg(feature = "redis")]
+        BusUrl::Redis(address) => bus::redis::intake(address).await,
+    };
+    intake.map_err(|error| OpenError(format!("bus: {error}")))
+}
+
+/// Where it comes from again, under a name that no other worker has.
+async fn work(bus: &BusUrl) -> Result<Box<dyn Work>, OpenError> {
+    let name = format!("{:016x}", rand::random::<u64>());
+    let work: Result<Box<dyn Work>, String> = match bus {
+        BusUrl::Channel => Err(NO_QUEUE.to_owned()),
+        #[cfg(feature = "kafka")]
+        BusUrl::Kafka(address) => bus::kafka::work(address, &name).await,
+        #[cfg(feature = "nats")]
+        BusUrl::Nats(address) => bus::nats::work(address, &name).await,
+        #[cfg(feature = "redis")]
+        BusUrl::Redis(address) => bus::redis::work(address, &name).await,
+    };
+    work.map_err(|error| OpenError(format!("bus: {error}")))
+}
+
 /// A store's tables, brought to this version, and the lock of its file where it is one.
 async fn tables(url: &StoreUrl, must_exist: bool) -> Result<(Box<dyn Tables>, Option<File>), OpenError> {
     let failed = |error| OpenError(format!("move: {error}"));
@@ -170,6 +206,17 @@ impl Chat {
         Ok(told.collect())
     }
 
+    /// Submits again what workers buried among the dead letters of a bus. Says of each why it was there.
+    ///
+    /// # Errors
+    /// A sentence, where the broker cannot be reached, or keeps nothing.
+    pub async fn replay(bus: &BusUrl) -> Result<Vec<String>, OpenError> {
+        let intake = intake(bus).await?;
+        let replayed = ingest::replay(&*intake).await;
+        intake.close().await;
+        replayed.map_err(|error| OpenError(format!("bus: {error}")))
+    }
+
     /// Opens the store, creating and migrating it as needed, and starts the writer and the delivery.
     ///
     /// # Errors
@@ -212,14 +259,29 @@ impl Chat {
         let bus = around(bus);
         let tickets = Arc::new(Tickets::new(&key));
         let hub = Arc::new(Hub::new());
-        let (jobs, queue) = mpsc::channel(QUEUE);
-        let writer = tokio::spawn(persist::run(queue, stores.clone(), bus.clone()));
+        let (jobs, queued) = mpsc::channel(QUEUE);
+        let writer = tokio::spawn(persist::run(queued, stores.clone(), bus.clone()));
         let (rings, rung) = mpsc::channel(RINGS);
-        let delivery =
-            tokio::spawn(deliver::run(subscription, rung, hub.clone(), stores.clone(), tickets.clone()));
+        let answers = Arc::new(Answers::default());
+        let hearing =
+            deliver::run(subscription, rung, hub.clone(), stores.clone(), tickets.clone(), answers.clone());
+        let delivery = tokio::spawn(hearing);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (watched, conversations) = (hub.clone(), stores.conversations.clone());
         tasks.spawn(watch::run(watched, conversations, rings, pace, stop.clone()));
+        let (mut queue, mut worker, mut ingest) = (None, None, Ingest::Direct);
+        if settings.ingest == IngestMode::Queued {
+            let seal = Seal::new(&key, "submitted");
+            let intake: Arc<dyn Intake> = intake(&settings.bus).await?.into();
+            let (posts, waiting) = ingest::Queue::new(intake.clone());
+            queue = Some(tokio::spawn(ingest::run(waiting, intake, seal.clone(), answers)));
+            ingest = Ingest::Queued(posts);
+            if settings.roles.worker {
+                let (work, database) = (work(&settings.bus).await?, stores.database.clone());
+                let here = Worker { work, jobs: jobs.clone(), database, seal };
+                worker = Some(tokio::spawn(here.run(stop.clone())));
+            }
+        }
         let presences = Arc::new(Presences::new(hub.clone(), bus.clone()));
         tasks.spawn(presences.clone().run(stop.clone()));
         Ok(Self {
@@ -230,13 +292,14 @@ impl Chat {
                 hub,
                 presences,
                 writer: Writer::new(jobs),
+                ingest,
                 rates: Rates::new(),
                 passwords: Passwords::new(),
                 throttle: Throttle::new(),
                 tickets,
                 tasks,
                 notes: Arc::new(Semaphore::new(1)),
-                running: Mutex::new(Some((writer, delivery))),
+                running: Mutex::new(Some(Running { queue, worker, writer, delivery })),
                 stop,
                 _lock: lock,
             }),

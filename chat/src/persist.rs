@@ -45,7 +45,7 @@ impl Reply {
         }
     }
 
-    fn answer(self, nonce: Option<&Nonce>, result: Result<(Message, bool), Error>) {
+    pub(crate) fn answer(self, nonce: Option<&Nonce>, result: Result<(Message, bool), Error>) {
         match (self, result) {
             (Self::Waiting(waiting), result) => {
                 // Whoever asked may have gone away; the message is stored all the same.
@@ -64,7 +64,7 @@ impl Reply {
     }
 
     /// Nobody knows what became of it: a socket comes back and asks again with the same nonce.
-    fn unknown(self) {
+    pub(crate) fn unknown(self) {
         match self {
             Self::Socket(socket) => socket.close(protocol::frame::close::RESYNC, "come back with cursors"),
             Self::Waiting(waiting) => {
@@ -82,6 +82,12 @@ pub(crate) enum Job {
     Create(NewConversation, Waiting<Created>),
     Edit(GroupEdit, Waiting<Edited>),
     Set(NewSettings, Option<SocketId>, Waiting<Personal>),
+    /// Messages that a worker took from the broker: all of them in one transaction, or none.
+    Work {
+        posts: Vec<NewPost>,
+        origins: Vec<Origin>,
+        waiting: Waiting<()>,
+    },
 }
 
 impl Job {
@@ -94,6 +100,7 @@ impl Job {
             Self::Create(_, waiting) => drop(waiting.send(Err(error))),
             Self::Edit(_, waiting) => drop(waiting.send(Err(error))),
             Self::Set(_, _, waiting) => drop(waiting.send(Err(error))),
+            Self::Work { waiting, .. } => drop(waiting.send(Err(error))),
         }
     }
 }
@@ -147,6 +154,10 @@ impl Persist {
                     let _gone = waiting.send(self.edit(edit).await);
                 }
                 Job::Set(new, origin, waiting) => batch.sets.push((new, origin, waiting)),
+                Job::Work { posts, origins, waiting } => {
+                    self.commit(std::mem::take(&mut batch)).await;
+                    let _gone = waiting.send(self.work(&posts, origins).await);
+                }
             }
         }
         self.commit(batch).await;
@@ -227,13 +238,7 @@ impl Persist {
                     }
                     self.bus.publish(Stored::Change { conversation, kind, change, origin }).await;
                 }
-                PostOutcome::Duplicate(message) => reply.answer(Some(&post.nonce), Ok((message, true))),
-                PostOutcome::OtherUse => reply.answer(Some(&post.nonce), Err(Error::IdempotencyConflict)),
-                PostOutcome::NotFound => reply.answer(Some(&post.nonce), Err(Error::NotFound)),
-                PostOutcome::NoSuchReply => {
-                    let error = Error::invalid("reply_to", "is not a message of this conversation");
-                    reply.answer(Some(&post.nonce), Err(error));
-                }
+                other => reply.answer(Some(&post.nonce), answer(other)),
             }
         }
         for ((mark, (origin, waiting)), outcome) in batch.marks.into_iter().zip(batch.waiting).zip(marked) {
@@ -244,6 +249,31 @@ impl Persist {
             }
             let _gone = waiting.send(outcome.ok_or(Error::NotFound));
         }
+    }
+
+    /// Stores what a worker took from the broker, and tells each sender's node what became of it.
+    async fn work(&self, posts: &[NewPost], origins: Vec<Origin>) -> Result<(), Error> {
+        let (outcomes, _) = self.stores.messages.post(posts, &[]).await?;
+        for ((post, origin), outcome) in posts.iter().zip(origins).zip(outcomes) {
+            match outcome {
+                PostOutcome::Stored { kind, message } => {
+                    let change = Change::new(message.rev, ChangeKind::Posted { message });
+                    let conversation = post.conversation;
+                    let origin = Some(origin);
+                    self.bus.publish(Stored::Change { conversation, kind, change, origin }).await;
+                }
+                outcome => {
+                    // Stored by the try before this one, which did not live to tell.
+                    if let PostOutcome::Duplicate(message) = &outcome
+                        && message.id == post.id
+                    {
+                        self.ring_again(message).await;
+                    }
+                    self.bus.publish(Stored::Answered { origin, outcome }).await;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The write failed, perhaps after it was committed. A refusal promises that nothing was stored, so each nonce
@@ -358,6 +388,17 @@ impl Batch {
         for (_, waiting) in self.waiting {
             let _gone = waiting.send(Err(error.clone()));
         }
+    }
+}
+
+/// What became of a message, as an answer to who sent it.
+pub(crate) fn answer(outcome: PostOutcome) -> Result<(Message, bool), Error> {
+    match outcome {
+        PostOutcome::Stored { message, .. } => Ok((message, false)),
+        PostOutcome::Duplicate(message) => Ok((message, true)),
+        PostOutcome::OtherUse => Err(Error::IdempotencyConflict),
+        PostOutcome::NotFound => Err(Error::NotFound),
+        PostOutcome::NoSuchReply => Err(Error::invalid("reply_to", "is not a message of this conversation")),
     }
 }
 

@@ -20,8 +20,65 @@ pub struct Settings {
     pub store: StoreUrl,
     /// How nodes tell each other what was stored.
     pub bus: BusUrl,
+    /// How messages come to the store.
+    pub ingest: IngestMode,
+    /// What this node does.
+    pub roles: Roles,
     /// Who may make an account.
     pub registration: Registration,
+}
+
+/// How messages come to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum IngestMode {
+    /// The node that took them stores them.
+    #[default]
+    Direct,
+    /// They go to the broker first, and a worker stores them.
+    Queued,
+}
+
+impl FromStr for IngestMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "direct" => Ok(Self::Direct),
+            "queued" => Ok(Self::Queued),
+            _ => Err("accepts `direct` or `queued`".to_owned()),
+        }
+    }
+}
+
+/// What a node does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roles {
+    /// Serves people.
+    pub gateway: bool,
+    /// Stores what was queued.
+    pub worker: bool,
+}
+
+impl Default for Roles {
+    fn default() -> Self {
+        Self { gateway: true, worker: true }
+    }
+}
+
+impl FromStr for Roles {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut roles = Self { gateway: false, worker: false };
+        for role in text.split(',').map(str::trim) {
+            match role {
+                "gateway" => roles.gateway = true,
+                "worker" => roles.worker = true,
+                _ => return Err("accepts `gateway`, `worker` or both with a comma between".to_owned()),
+            }
+        }
+        Ok(roles)
+    }
 }
 
 /// Where messages are kept.
@@ -78,6 +135,17 @@ pub enum BusUrl {
     /// Redis.
     #[cfg(feature = "redis")]
     Redis(Address),
+}
+
+impl BusUrl {
+    /// How messages come to the store where nothing is said: Kafka is there for its log.
+    pub fn usual_ingest(&self) -> IngestMode {
+        match self {
+            #[cfg(feature = "kafka")]
+            Self::Kafka(_) => IngestMode::Queued,
+            _ => IngestMode::Direct,
+        }
+    }
 }
 
 impl FromStr for BusUrl {

@@ -271,7 +271,7 @@ pub(crate) trait Hello: Send + Sync {
 pub(crate) const BATCH: usize = 128;
 
 /// A message to be written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct NewPost {
     pub(crate) id: MessageId,
     pub(crate) conversation: ConversationId,
@@ -311,7 +311,7 @@ impl NewPost {
 }
 
 /// What became of a [`NewPost`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum PostOutcome {
     Stored {
         kind: Kind,

@@ -4,6 +4,7 @@
 use crate::clock::now;
 use crate::error::Error;
 use crate::hub::Socket;
+use crate::ingest::Ingest;
 use crate::persist::{Job, Reply};
 use crate::rates::Action;
 use crate::store::{Act, NewAct, NewPost};
@@ -11,7 +12,12 @@ use crate::{Chat, Identity, Result};
 use protocol::rest::{NewMessage, Posted};
 use protocol::{Body, ConversationId, MessageId, Nonce, UserId};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// How long a request waits for a worker.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What may be posted. The length of a text was checked where it was born.
 fn check_body(body: Body) -> Result<Body> {
@@ -38,10 +44,22 @@ impl Chat {
         self.inner.rates.check(Action::Send, who.user)?;
         let post = new_post(who.user, conversation, new.nonce, new.body, new.reply_to)?;
         let (waiting, answer) = oneshot::channel();
-        self.inner.writer.submit(Job::Post(post, Reply::Waiting(waiting)))?;
-        // The writer answers everything it took; if it died over this, nobody knows whether it was stored.
-        let (message, duplicate) = answer.await.unwrap_or(Err(Error::Internal))?;
+        self.take(post, Reply::Waiting(waiting))?;
+        // The writer answers everything it took; if it died over this, nobody knows whether it was stored. A worker may be
+        // a long time about it: then it is on its way, and asking again with the same nonce is safe.
+        let answered = match self.inner.ingest {
+            Ingest::Direct => answer.await.ok(),
+            Ingest::Queued(_) => timeout(PATIENCE, answer).await.ok().and_then(Result::ok),
+        };
+        let (message, duplicate) = answered.unwrap_or(Err(Error::Internal))?;
         Ok(Posted { message, duplicate })
+    }
+
+    fn take(&self, post: NewPost, reply: Reply) -> Result<()> {
+        match &self.inner.ingest {
+            Ingest::Direct => self.inner.writer.submit(Job::Post(post, reply)),
+            Ingest::Queued(queue) => queue.submit(post, reply),
+        }
     }
 
     /// Posts a message of a socket. `Ok`: the answer will be in the socket's queue, in the order of events. `Err`:
@@ -56,7 +74,7 @@ impl Chat {
     ) -> Result<()> {
         self.inner.rates.check(Action::Send, socket.who().user)?;
         let post = new_post(socket.who().user, conversation, nonce, body, reply_to)?;
-        self.inner.writer.submit(Job::Post(post, Reply::Socket(socket.clone())))
+        self.take(post, Reply::Socket(socket.clone()))
     }
 }
 

@@ -1,7 +1,10 @@
 //! The use cases against the real store, through the public API.
 
 use crate::store::{NewAccount, NewSession};
-use crate::{BusUrl, Chat, Drained, Error, Identity, Registration, Resume, Settings, Socket, Span, StoreUrl};
+use crate::{
+    BusUrl, Chat, Drained, Error, Identity, IngestMode, Registration, Resume, Roles, Settings, Socket, Span,
+    StoreUrl,
+};
 use protocol::rest::{NewConversation, NewMessage, PatchMe, Register, SignIn};
 use protocol::{
     Body, ChangeKind, Code, Conversation, ConversationId, Nonce, Role, ServerFrame, SessionId, Timestamp,
@@ -51,7 +54,14 @@ fn settings(folder: &tempfile::TempDir) -> Settings {
         None => StoreUrl::Sqlite(None),
     };
     let (data, bus) = (folder.path().join("data"), BusUrl::Channel);
-    Settings { data, store, bus, registration: Registration::Open }
+    Settings {
+        data,
+        store,
+        bus,
+        ingest: IngestMode::Direct,
+        roles: Roles::default(),
+        registration: Registration::Open,
+    }
 }
 
 /// A folder for a chat, and a store without anything in it.

@@ -1,4 +1,4 @@
-//! The command line: `confab serve …`, `confab doctor`, `confab help`, `confab --version`.
+//! The command line: `confab serve …`, `confab doctor`, `confab move`, `confab replay`, `confab help`, `confab --version`.
 
 use crate::config::{Given, Settings};
 use clap::error::ErrorKind;
@@ -29,6 +29,8 @@ pub enum Command {
         /// An empty one.
         to: chat::StoreUrl,
     },
+    /// Submit again what could not be stored.
+    Replay(chat::BusUrl),
 }
 
 /// Self-hosted team chat.
@@ -74,6 +76,15 @@ enum Verb {
         #[arg(long, value_name = "URL")]
         to: String,
     },
+    /// Submit the dead letters of a bus again, after what kept them from being stored was mended.
+    ///
+    /// Prints each with its reason. What was stored meanwhile is known by its nonce and not stored twice; what still cannot
+    /// be stored comes back among the dead letters.
+    Replay {
+        /// kafka://HOST, nats://HOST or redis://HOST, as the servers have it
+        #[arg(long, value_name = "URL")]
+        bus: String,
+    },
 }
 
 /// Reads the arguments and, through `environment`, the variables behind them.
@@ -94,6 +105,10 @@ pub fn parse(
                     let from = from.parse().map_err(|accepts| format!("from: {accepts}"))?;
                     let to = to.parse().map_err(|accepts| format!("to: {accepts}"))?;
                     return Ok(Outcome::Run(Command::Move { from, to }));
+                }
+                Verb::Replay { bus } => {
+                    let bus = bus.parse().map_err(|accepts| format!("bus: {accepts}"))?;
+                    return Ok(Outcome::Run(Command::Replay(bus)));
                 }
             };
             let file = config.or_else(|| environment("CONFAB_CONFIG").map(PathBuf::from));

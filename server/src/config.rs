@@ -2,7 +2,7 @@
 
 use crate::log::Format;
 use crate::origin::PublicUrl;
-use chat::{BusUrl, Registration, StoreUrl};
+use chat::{BusUrl, IngestMode, Registration, Roles, StoreUrl};
 use serde::Deserialize;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -196,11 +196,16 @@ impl TryFrom<Given> for Settings {
                 return Err(SettingError::new(name, "accepts nothing in this version, leave it out", value));
             }
         }
-        if let Some(ingest) = given.ingest.as_deref().filter(|ingest| *ingest != "direct") {
-            return Err(SettingError::new("ingest", "accepts `direct` in this version", ingest));
+        let bus = given.bus.as_deref().map_or(Ok(BusUrl::Channel), |text| parsed("bus", text))?;
+        let ingest = given.ingest.as_deref().map_or(Ok(bus.usual_ingest()), |text| parsed("ingest", text))?;
+        if ingest == IngestMode::Queued && bus == BusUrl::Channel {
+            let accepts = "accepts `queued` only with a bus that keeps what is queued: kafka, nats or redis";
+            return Err(SettingError::new("ingest", accepts, "queued"));
         }
-        if let Some(roles) = given.roles.as_deref().filter(|roles| !both_roles(roles)) {
-            return Err(SettingError::new("roles", "accepts `gateway,worker` in this version", roles));
+        let roles = given.roles.as_deref().map_or(Ok(Roles::default()), |text| parsed("roles", text))?;
+        if ingest == IngestMode::Direct && roles != Roles::default() {
+            let accepts = "accepts `gateway,worker` where ingest is `direct`: who takes a message stores it";
+            return Err(SettingError::new("roles", accepts, given.roles.as_deref().unwrap_or_default()));
         }
         let listen = match given.listen.as_deref() {
             None => SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)),
@@ -225,7 +230,9 @@ impl TryFrom<Given> for Settings {
                     .store
                     .as_deref()
                     .map_or(Ok(StoreUrl::Sqlite(None)), |text| parsed("store", text))?,
-                bus: given.bus.as_deref().map_or(Ok(BusUrl::Channel), |text| parsed("bus", text))?,
+                bus,
+                ingest,
+                roles,
                 registration: given
                     .registration
                     .as_deref()
@@ -238,12 +245,6 @@ impl TryFrom<Given> for Settings {
 
 fn parsed<T: std::str::FromStr<Err = String>>(name: &'static str, text: &str) -> Result<T, SettingError> {
     text.parse().map_err(|accepts| SettingError::new(name, accepts, text))
-}
-
-fn both_roles(text: &str) -> bool {
-    let mut roles: Vec<_> = text.split(',').map(str::trim).collect();
-    roles.sort_unstable();
-    roles == ["gateway", "worker"]
 }
 
 #[cfg(test)]
@@ -261,9 +262,12 @@ mod tests {
             ("data = \"\"", "data: accepts"),
             ("public-url = \"chat.example.org\"", "public-url: accepts"),
             ("store = \"mysql://u:secret@h/d\"", "store: accepts"),
-            ("bus = \"kafka://u:secret@h\"", "bus: accepts"),
-            ("ingest = \"queued\"", "ingest: accepts `direct`"),
-            ("roles = \"gateway\"", "roles: accepts `gateway,worker`"),
+            ("bus = \"amqp://u:secret@h\"", "bus: accepts"),
+            ("bus = \"redis://u:secret@h?nonsense=1\"", "bus: accepts"),
+            ("ingest = \"queued\"", "ingest: accepts `queued` only with"),
+            ("ingest = \"slowly\"", "ingest: accepts `direct` or `queued`"),
+            ("roles = \"gateway\"", "roles: accepts `gateway,worker` where"),
+            ("bus = \"kafka://h\"\nroles = \"gateway,cook\"", "roles: accepts `gateway`"),
             ("cache = \"redis://h\"", "cache: accepts nothing"),
             ("presence = \"redis://h\"", "presence: accepts nothing"),
             ("files = \"s3://b\"", "files: accepts nothing"),
@@ -290,6 +294,15 @@ mod tests {
         assert_eq!(settings.listen.port(), 0);
         assert_eq!(settings.log_format, Format::Json);
         assert!(settings.public_url.unwrap().secure());
+    }
+
+    #[test]
+    fn kafka_queues_and_the_others_do_not_unless_told() {
+        let chat = |toml: &str| Settings::try_from(toml::from_str::<Given>(toml).unwrap()).unwrap().chat;
+        let kafka = chat("bus = \"kafka://h\"\nroles = \"gateway\"");
+        assert_eq!((kafka.ingest, kafka.roles), (IngestMode::Queued, Roles { gateway: true, worker: false }));
+        assert_eq!(chat("bus = \"redis://u:p@h\"").ingest, IngestMode::Direct);
+        assert_eq!(chat("bus = \"nats://h\"\ningest = \"queued\"").ingest, IngestMode::Queued);
     }
 
     #[test]

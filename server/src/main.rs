@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Serve(settings) => serve(*settings),
         Command::Doctor(settings) => doctor(&settings),
         Command::Move { from, to } => transfer(&from, &to),
+        Command::Replay(bus) => replay(&bus),
     }
 }
 
@@ -81,16 +82,25 @@ fn doctor(settings: &Settings) -> ExitCode {
 }
 
 fn transfer(from: &chat::StoreUrl, to: &chat::StoreUrl) -> ExitCode {
+    tell(chat::Chat::transfer(from, to), "Both sides are the same.")
+}
+
+fn replay(bus: &chat::BusUrl) -> ExitCode {
+    tell(chat::Chat::replay(bus), "No dead letters are left.")
+}
+
+/// Says line by line what was done, and at last that it was.
+fn tell(doing: impl Future<Output = Result<Vec<String>, chat::OpenError>>, done: &str) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime did not start: {error}"), 1),
     };
-    match runtime.block_on(chat::Chat::transfer(from, to)) {
-        Ok(tables) => {
-            for table in &tables {
-                say(&format!("{table}\n"));
+    match runtime.block_on(doing) {
+        Ok(lines) => {
+            for line in &lines {
+                say(&format!("{line}\n"));
             }
-            say("Both sides are the same.\n");
+            say(&format!("{done}\n"));
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error.to_string(), BAD_SETTING),

@@ -77,6 +77,15 @@ impl Edge {
     }
 }
 
+/// Everything a node answers that serves nobody: whether it works.
+pub fn health_only(edge: Edge) -> Router {
+    healths().fallback(not_found).with_state(edge)
+}
+
+fn healths() -> Router<Edge> {
+    Router::new().route("/health/live", get(health::live)).route("/health/ready", get(health::ready))
+}
+
 /// Everything the server answers.
 pub fn router(edge: Edge) -> Router {
     let secure = edge.secure();
@@ -90,11 +99,7 @@ pub fn router(edge: Edge) -> Router {
         .method_not_allowed_fallback(not_found)
         .layer(middleware::from_fn_with_state(edge.clone(), session::resolve));
     // The files are everybody's; the gateway checks where a socket comes from before it looks at the session.
-    let everybodys = Router::new()
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/ws", get(gateway::upgrade))
-        .merge(assets::routes());
+    let everybodys = healths().route("/ws", get(gateway::upgrade)).merge(assets::routes());
     let around = ServiceBuilder::new()
         .map_request(log::plain_request_id)
         .layer(SetRequestIdLayer::new(log::REQUEST_ID, log::DrawId))

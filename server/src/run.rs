@@ -2,7 +2,7 @@
 
 use crate::config::Settings;
 use crate::listener;
-use crate::router::{Edge, router};
+use crate::router::{Edge, health_only, router};
 use chat::Chat;
 use std::fmt;
 use std::future::Future;
@@ -53,13 +53,15 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let address = listener.local_addr().map_err(RunError::Listener)?;
     raise_file_limit();
+    let serves = settings.chat.roles.gateway;
     let chat = Chat::open(settings.chat).await.map_err(RunError::Open)?;
     // Rendering needs to know the runtime; leptos learns it when it looks at an app's routes, and any app will do.
     let _ = leptos_axum::generate_route_list(|| ());
     let edge = Edge::new(chat.clone(), settings.public_url);
     let sockets = edge.sockets.clone();
     let stop = CancellationToken::new();
-    let served = tokio::spawn(listener::serve(listener, router(edge), stop.clone()));
+    let router = if serves { router(edge) } else { health_only(edge) };
+    let served = tokio::spawn(listener::serve(listener, router, stop.clone()));
     tracing::info!(listen = %address, version = env!("CARGO_PKG_VERSION"), "serving");
     ready(address);
 

@@ -50,6 +50,7 @@ fn subject(stored: &Stored) -> Option<Subject> {
         Stored::Personal { user, .. } | Stored::Ended { user, .. } | Stored::Presence { user, .. } => {
             Some(Subject::User(*user))
         }
+        Stored::Answered { origin, .. } => Some(Subject::User(origin.user)),
         Stored::Redeemed { .. } | Stored::Beat => Some(Subject::Nodes),
         Stored::Missed => None,
     }

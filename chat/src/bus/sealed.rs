@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use sha2::Sha256;
 
 /// Bytes of a seal, in front of what is sealed.
-const SEAL: usize = 32;
+pub(crate) const SEAL: usize = 32;
 
 /// A seal for one purpose: what was sealed for another is not opened.
 #[derive(Clone)]
