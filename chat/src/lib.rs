@@ -175,6 +175,19 @@ impl Chat {
     }
 }
 
+#[cfg(test)]
+impl Chat {
+    /// Ends the worker as a crash would: what it has in hand is not reported.
+    pub(crate) async fn kill_worker(&self) {
+        if let Some(worker) =
+            self.inner.running.lock().await.as_mut().and_then(|running| running.worker.take())
+        {
+            worker.abort();
+            let _aborted = worker.await;
+        }
+    }
+}
+
 async fn ended(part: &'static str, task: JoinHandle<()>) {
     if let Err(error) = task.await {
         tracing::error!(%error, part, "a part had ended early");

@@ -122,7 +122,7 @@ async fn link(bus: &BusUrl) -> Result<Option<Link>, OpenError> {
 }
 
 /// Where what is queued goes.
-async fn intake(bus: &BusUrl) -> Result<Box<dyn Intake>, OpenError> {
+pub(crate) async fn intake(bus: &BusUrl) -> Result<Box<dyn Intake>, OpenError> {
     let intake: Result<Box<dyn Intake>, String> = match bus {
         BusUrl::Channel => Err(NO_QUEUE.to_owned()),
         #[cfg(feature = "kafka")]

@@ -20,6 +20,7 @@ mod delivery;
 mod doctor;
 mod histories;
 mod lossy;
+mod nodes;
 mod numbers;
 mod postgres;
 mod resume;
