@@ -4,7 +4,6 @@ mod company;
 mod place;
 mod socket;
 
-#[cfg(test)]
 pub(crate) use company::CROWD;
 pub(crate) use place::{Next, Place};
 pub(crate) use socket::encode;
