@@ -21,6 +21,9 @@
 //!   whichever is first, the log's order is the submissions'. What such a worker reports as done changes nothing.
 //! - *Commits* are not waited for in [`Work::done`]: a crash may bring back what was done in the last moments, a clean stop and
 //!   a line's move to another worker wait for them.
+//!
+//! What is not kept: lines that are to go to another worker at the same time go together, once nothing of any of them is in
+//! hand. A worker that joins waits for that, which is as long as the others take for what they hold.
 
 mod client;
 mod dead;

@@ -29,6 +29,8 @@ struct Line {
     next: u64,
     /// Where another worker would begin.
     done: Option<u64>,
+    /// The same, when it was last asked for.
+    told: Option<u64>,
 }
 
 struct Held {
@@ -144,9 +146,16 @@ impl Lines {
         moved
     }
 
-    /// Where each line is done up to, where anything of it is.
-    pub(super) fn positions(&self) -> Vec<(u16, u64)> {
-        self.lines.iter().filter_map(|(partition, line)| Some((*partition, line.done?))).collect()
+    /// Where each line is done up to, where that moved since this was last asked.
+    pub(super) fn news(&mut self) -> Vec<(u16, u64)> {
+        let mut news = Vec::new();
+        for (partition, line) in &mut self.lines {
+            if line.told != line.done {
+                line.told = line.done;
+                news.extend(line.done.map(|done| (*partition, done)));
+            }
+        }
+        news
     }
 
     /// Where each line was fetched up to; zero where nothing came yet.
@@ -187,12 +196,12 @@ mod tests {
         assert_eq!(offsets(&given), [(3, 0), (3, 1), (3, 2)]);
         assert!(lines.done(&given[..1]));
         assert_eq!(offsets(&lines.give(9)), [(3, 1), (3, 2), (3, 3)]);
-        assert_eq!(lines.positions(), [(3, 1)]);
+        assert_eq!(lines.news(), [(3, 1)]);
         // In the middle, as what is buried may be: nothing is committed beyond what is open.
         assert!(!lines.done(&given[2..]));
         assert_eq!(offsets(&lines.give(9)), [(3, 1), (3, 3)]);
         assert!(lines.done(&given[1..2]));
-        assert_eq!(lines.positions(), [(3, 3)]);
+        assert_eq!(lines.news(), [(3, 3)]);
     }
 
     #[test]
@@ -212,7 +221,7 @@ mod tests {
         assert_eq!(offsets(&lines.give(9)), [(1, 0), (1, 1)]);
         lines.done(&given);
         assert!(lines.is_free(1) && lines.is_empty());
-        assert_eq!(lines.positions(), [(1, 2)]);
+        assert_eq!(lines.news(), [(1, 2)]);
         lines.end(1);
         // Reported late: another worker's by now.
         assert!(!lines.done(&given));

@@ -156,14 +156,19 @@ async fn two_workers_share_the_lines_in_order_and_one_that_goes_leaves_its_own_t
     note(&given);
     one.done(&given).await.unwrap();
     let held = next(&mut *one, 100).await;
+    note(&held);
     let lines: HashSet<_> = held.iter().map(|delivery| delivery.partition).collect();
     let mut two = work(&address, "two").await.unwrap();
-    // What the first holds goes to nobody else, however long that takes; its other lines do.
-    let others = next(&mut *two, 100).await;
-    assert!(others.iter().all(|delivery| !lines.contains(&delivery.partition)));
-    note(&others);
-    two.done(&others).await.unwrap();
+    // What the first holds goes to nobody else, however long that takes.
+    if let Ok(others) = timeout(LEASE / 4, two.next(100)).await {
+        assert!(others.iter().all(|delivery| !lines.contains(&delivery.partition)));
+    }
+    one.done(&held).await.unwrap();
+    let given = next(&mut *two, 100).await;
+    note(&given);
+    two.done(&given).await.unwrap();
     // Killed before it reported: the second gets the rest, from what the first held on.
+    let held = next(&mut *one, 100).await;
     drop(one);
     let mut complete = false;
     let mut again = HashSet::new();

@@ -13,12 +13,11 @@ use bytes::Bytes;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::base_consumer::BaseConsumer;
-use rdkafka::consumer::{CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::consumer::{Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Message, Offset, TopicPartitionList};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,8 +31,8 @@ const FULL: Duration = Duration::from_millis(250);
 const BATCH: usize = 256;
 /// After so long without a record, the thread looks whether there are any: clients have got stuck.
 const SILENCE: Duration = Duration::from_secs(20);
-/// A commit without an answer is sent again after this.
-const LOST: Duration = Duration::from_secs(10);
+/// How often the client commits what was given to it to be committed.
+const COMMIT_MS: &str = "100";
 /// How often what is done and old is deleted, and how soon after the start.
 const TRIM: Duration = Duration::from_secs(600);
 const FIRST_TRIM: Duration = Duration::from_secs(60);
@@ -43,13 +42,6 @@ struct Calls {
     shared: Arc<Shared>,
     /// Lines that others are to get, and that the worker still has something of.
     leaving: Mutex<Vec<i32>>,
-    commit: Mutex<Commit>,
-}
-
-#[derive(Default)]
-struct Commit {
-    sent: Option<Instant>,
-    failed: bool,
 }
 
 impl ClientContext for Calls {
@@ -84,15 +76,6 @@ impl ConsumerContext for Calls {
             self.leaving.lock().unwrap_or_else(PoisonError::into_inner).extend(partitions);
         }
     }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        let mut commit = self.commit.lock().unwrap_or_else(PoisonError::into_inner);
-        commit.sent = None;
-        // Nothing to be committed is no failure.
-        let nothing =
-            result.as_ref().is_err_and(|e| e.rdkafka_error_code() == Some(RDKafkaErrorCode::NoOffset));
-        commit.failed |= result.is_err() && !nothing;
-    }
 }
 
 fn number(line: i32) -> u16 {
@@ -109,8 +92,6 @@ fn give_up(consumer: &BaseConsumer<Calls>, list: &TopicPartitionList) {
 pub(super) struct Fetcher {
     shared: Arc<Shared>,
     topic: String,
-    /// What was sent to be committed.
-    sent: BTreeMap<u16, u64>,
     paused: bool,
     full_since: Option<Instant>,
     heard_at: Instant,
@@ -126,7 +107,6 @@ impl Fetcher {
         Self {
             shared,
             topic,
-            sent: BTreeMap::new(),
             paused: false,
             full_since: None,
             heard_at: now,
@@ -160,11 +140,11 @@ impl Fetcher {
         ensure(broker, &self.shared.health, &[Topic::submitted(broker), Topic::dead(broker)])?;
         let consumer = self.join().map_err(|error| said(&error))?;
         *pauses = Pauses::default();
-        (self.sent, self.paused, self.full_since) = (BTreeMap::new(), false, None);
+        (self.paused, self.full_since) = (false, None);
         (self.heard_at, self.behind) = (Instant::now(), false);
         while !self.shared.stop.is_asked() {
-            self.hand_over(&consumer);
             self.commit(&consumer);
+            self.hand_over(&consumer);
             if self.make_room(&consumer) {
                 self.fetch(&consumer).map_err(|error| said(&error))?;
             }
@@ -177,7 +157,10 @@ impl Fetcher {
     fn join(&self) -> Result<BaseConsumer<Calls>, KafkaError> {
         let mut config = self.shared.broker.config.clone();
         config.set("client.id", &self.shared.worker).set("group.id", &self.shared.broker.group);
-        config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
+        // It commits what it is told is done, and nothing by itself: now and then, and before a line is given up. (A commit
+        // asked for without waiting would never be answered.)
+        config.set("enable.auto.offset.store", "false");
+        config.set("enable.auto.commit", "true").set("auto.commit.interval.ms", COMMIT_MS);
         config.set("auto.offset.reset", "earliest");
         config.set("partition.assignment.strategy", "cooperative-sticky");
         config.set("session.timeout.ms", LEASE.as_millis().to_string());
@@ -187,8 +170,7 @@ impl Fetcher {
         // What is fetched beside what the worker holds; when that is full it stops fetching, and looks again soon.
         config.set("queued.max.messages.kbytes", "8192").set("queued.min.messages", "4096");
         config.set("fetch.queue.backoff.ms", "10");
-        let calls =
-            Calls { shared: Arc::clone(&self.shared), leaving: Mutex::default(), commit: Mutex::default() };
+        let calls = Calls { shared: Arc::clone(&self.shared), leaving: Mutex::default() };
         let consumer: BaseConsumer<_> = config.create_with_context(calls)?;
         consumer.subscribe(&[&self.topic])?;
         Ok(consumer)
@@ -204,55 +186,37 @@ impl Fetcher {
     }
 
     /// Gives up lines that are to go, once what the worker has of them is done, or once they are gone anyhow.
-    fn hand_over(&mut self, consumer: &BaseConsumer<Calls>) {
-        let calls = consumer.context();
-        let mut leaving = calls.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+    fn hand_over(&self, consumer: &BaseConsumer<Calls>) {
+        let mut leaving = consumer.context().leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        if leaving.is_empty() {
+            return;
+        }
         let mut lines = self.shared.lines();
-        let lost = consumer.assignment_lost();
-        if leaving.is_empty() || !(lost || leaving.iter().all(|line| lines.is_free(number(*line)))) {
+        if !consumer.assignment_lost() && !leaving.iter().all(|line| lines.is_free(number(*line))) {
             return;
         }
         let going = std::mem::take(&mut *leaving);
-        let positions = lines.positions();
-        for line in &going {
-            lines.end(number(*line));
-            self.sent.remove(&number(*line));
-        }
+        let done = lines.news();
+        going.iter().for_each(|line| lines.end(number(*line)));
         drop((lines, leaving));
-        if !lost {
-            // Sent before the lines are given up, and the client waits for its answer.
-            let done = positions.iter().filter(|(line, _)| going.contains(&i32::from(*line)));
-            self.send_commit(consumer, done.copied());
-        }
+        self.store(consumer, done);
         give_up(consumer, &self.list(going.into_iter().map(|line| (line, Offset::Invalid))));
     }
 
-    /// Commits what is done, one commit at a time.
-    fn commit(&mut self, consumer: &BaseConsumer<Calls>) {
-        let mut commit = consumer.context().commit.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut commit.failed) {
-            self.sent.clear();
-        }
-        if commit.sent.is_some_and(|sent| sent.elapsed() < LOST) {
-            return;
-        }
-        drop(commit);
-        let positions = self.shared.lines().positions();
-        let news: Vec<_> =
-            positions.into_iter().filter(|(line, done)| self.sent.get(line) != Some(done)).collect();
-        self.send_commit(consumer, news.iter().copied());
-        self.sent.extend(news);
+    /// Tells the client what is done.
+    fn commit(&self, consumer: &BaseConsumer<Calls>) {
+        let done = self.shared.lines().news();
+        self.store(consumer, done);
     }
 
-    fn send_commit(&self, consumer: &BaseConsumer<Calls>, done: impl IntoIterator<Item = (u16, u64)>) {
-        let offset = |done| Offset::Offset(i64::try_from(done).unwrap_or(i64::MAX));
-        let list = self.list(done.into_iter().map(|(line, done)| (i32::from(line), offset(done))));
-        if list.count() == 0 {
+    fn store(&self, consumer: &BaseConsumer<Calls>, done: Vec<(u16, u64)>) {
+        if done.is_empty() {
             return;
         }
-        consumer.context().commit.lock().unwrap_or_else(PoisonError::into_inner).sent = Some(Instant::now());
-        // Only says whether it was queued; the answer is called back.
-        let _ = consumer.commit(&list, CommitMode::Async);
+        let offset = |done| Offset::Offset(i64::try_from(done).unwrap_or(i64::MAX));
+        // It takes none for a line that is not this worker's any more: that is another's to commit.
+        let _ =
+            consumer.store_offsets(&self.list(done.iter().map(|(l, done)| (i32::from(*l), offset(*done)))));
     }
 
     /// Whether to poll now: yes, except for a moment while the worker's hands are full.
@@ -344,19 +308,12 @@ impl Fetcher {
         Ok(())
     }
 
-    /// Commits what is done and waits for that, so that it does not come again.
-    fn stop(&mut self, consumer: &BaseConsumer<Calls>) {
-        let until = Instant::now() + PATIENCE / 2;
-        while Instant::now() < until {
-            self.commit(consumer);
-            if consumer.context().commit.lock().unwrap_or_else(PoisonError::into_inner).sent.is_none() {
-                break;
-            }
-            let _ = consumer.poll(BUSY_TICK);
-        }
-        // A line that was leaving is given up here, or the client would wait for that; the others it gives up itself.
-        let leaving =
-            std::mem::take(&mut *consumer.context().leaving.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Lines that were leaving are given up here, or the client would wait for that; the others it gives up as it goes. It
+    /// commits what is done, and waits for that, before.
+    fn stop(&self, consumer: &BaseConsumer<Calls>) {
+        self.commit(consumer);
+        let calls = consumer.context();
+        let leaving = std::mem::take(&mut *calls.leaving.lock().unwrap_or_else(PoisonError::into_inner));
         if !leaving.is_empty() {
             give_up(consumer, &self.list(leaving.into_iter().map(|line| (line, Offset::Invalid))));
         }
