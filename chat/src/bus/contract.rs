@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+mod channel;
 mod intake;
 mod outage;
 mod wire;
@@ -243,7 +244,7 @@ suite! {
             what_a_lost_worker_had_not_done_comes_to_another
             a_slow_worker_keeps_its_work
             what_was_done_does_not_come_again_after_a_clean_stop
-            nothing_is_given_twice_to_a_worker_that_lives
+            a_next_without_done_skips_nothing
             a_next_that_is_given_up_loses_nothing
             the_backlog_stays_with_the_broker
             what_is_buried_is_kept_with_its_reason_and_its_line_goes_on
