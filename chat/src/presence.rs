@@ -71,7 +71,7 @@ pub(crate) struct Presences {
     bus: Arc<dyn Bus>,
     people: Mutex<People>,
     /// Who is at the other nodes; none where there are no others, or they do not share it.
-    leases: Option<Leases>,
+    pub(crate) leases: Option<Leases>,
     /// People whom other nodes told of as here, and their conversations; at most [`PENDING`].
     elsewhere: Mutex<HashMap<UserId, Vec<ConversationId>>>,
     /// Rung when somebody is pending.
@@ -119,7 +119,7 @@ impl Presences {
     }
 
     /// Tells of those whom another node told of as here, and who are nowhere now: that node is gone.
-    async fn expire(&self, leases: &Leases) {
+    pub(crate) async fn expire(&self, leases: &Leases) {
         let people: Vec<UserId> = self.others().keys().copied().collect();
         let Some(still) = leases.elsewhere(&people).await else { return };
         for user in people.into_iter().filter(|user| !still.contains_key(user)) {

@@ -94,7 +94,9 @@ impl Leases {
     pub(crate) async fn end(&self, people: &[UserId]) {
         for part in people.chunks(AT_ONCE) {
             let mut pipeline = pipe();
-            part.iter().for_each(|user| drop(pipeline.del(self.lease(*user, &self.node)).ignore()));
+            for user in part {
+                pipeline.del(self.lease(*user, &self.node)).ignore();
+            }
             let _away: Option<()> = self.run(&pipeline).await;
         }
     }
@@ -109,7 +111,9 @@ impl Leases {
             return Some(found);
         }
         let mut pipeline = pipe();
-        nodes.iter().for_each(|node| drop(pipeline.exists(self.alive(node))));
+        for node in &nodes {
+            pipeline.exists(self.alive(node));
+        }
         let alive: Vec<bool> = self.run(&pipeline).await?;
         let mut dead = pipe();
         for node in nodes.iter().zip(&alive).filter(|(_, alive)| !**alive).map(|(node, _)| node) {

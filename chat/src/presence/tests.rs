@@ -258,6 +258,9 @@ async fn crowds_and_full_queues_get_none() {
     sleep(TYPING_EVERY).await;
     scene.presences.typing(&ada, room);
     assert!(heard(&ben).iter().all(|frame| !matches!(frame, ServerFrame::Typing { .. })));
-    assert_eq!(scene.presences.present(&ada, &Nobody).await, ServerFrame::Present { online: vec![], away: vec![] });
+    assert_eq!(
+        scene.presences.present(&ada, &Nobody).await,
+        ServerFrame::Present { online: vec![], away: vec![] }
+    );
     drop(crowd);
 }
