@@ -1,7 +1,7 @@
 //! What has to hold while the broker is away, hangs or comes back, on a server of the test's own.
 
 use super::wire::{AGAIN, Node, meet};
-use super::workers::{Log, Running, batch, keys, submit, submitted_until};
+use super::workers::{Log, Running, batch, keys, runs, submit, submitted_until};
 use super::*;
 use protocol::ConversationId;
 use std::collections::BTreeMap;
@@ -154,6 +154,6 @@ async fn all_kept_comes(kept: &Kept, log: &Log) {
                 first.push(number);
             }
         }
-        assert!(first.is_sorted(), "out of order: {first:?}");
+        assert!(first.is_sorted(), "out of order: {:?}", runs(&first));
     }
 }

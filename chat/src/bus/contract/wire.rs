@@ -206,8 +206,8 @@ pub(super) async fn closing_sends_what_was_taken_and_ends_the_hearing(broker: &B
     answered("closing ends", one.wire.close()).await;
     two.hears(0, 999).await;
     assert_eq!(two.of(0), (0..1000).collect::<Vec<_>>());
+    answered("closing ends", two.wire.close()).await;
     for node in [&mut one, &mut two] {
-        answered("closing ends", node.wire.close()).await;
         until(PATIENCE + GRACE, "a closed wire's hearing ends", async || {
             node.listen();
             node.ended

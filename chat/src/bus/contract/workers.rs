@@ -5,7 +5,7 @@ use super::*;
 use bytes::Bytes;
 use protocol::ConversationId;
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -77,7 +77,19 @@ fn by_key(entries: &[Entry]) -> BTreeMap<ConversationId, Vec<u64>> {
 
 /// All of these came, each once, in the order of its conversation.
 pub(super) fn exactly(came: &[Entry], wanted: &[Entry]) {
-    assert_eq!(by_key(came), by_key(wanted));
+    let (mut came, wanted) = (by_key(came), by_key(wanted));
+    for (key, wanted) in wanted {
+        let numbers = came.remove(&key).unwrap_or_default();
+        let (came, wanted, line) = (runs(&numbers), runs(&wanted), partition(key));
+        assert_eq!(came, wanted, "in a conversation of line {line}, what came is not what should have come");
+    }
+    assert!(came.is_empty(), "in conversations where nothing should have come: {came:?}");
+}
+
+/// Shorter to read: each run of numbers that follow each other.
+pub(super) fn runs(numbers: &[u64]) -> Vec<RangeInclusive<u64>> {
+    let runs = numbers.chunk_by(|one, next| one + 1 == *next);
+    runs.map(|run| run[0]..=run[run.len() - 1]).collect()
 }
 
 /// Submissions that go on while workers come and go.
@@ -129,19 +141,27 @@ pub(super) enum Step {
     LetGo,
 }
 
-/// What the workers did, in order.
+#[derive(Default)]
+struct Written {
+    /// What the workers did, in order.
+    steps: Vec<(Step, &'static str, Entry)>,
+    /// How often the broker did not take what was done.
+    refused: usize,
+}
+
+/// What all workers of a test write down.
 #[derive(Clone, Default)]
-pub(super) struct Log(Arc<Mutex<(Vec<(Step, &'static str, Entry)>, usize)>>);
+pub(super) struct Log(Arc<Mutex<Written>>);
 
 impl Log {
     pub(super) fn write(&self, step: Step, worker: &'static str, deliveries: &[Delivery]) {
         let entries = deliveries.iter().map(|delivery| (step, worker, opened(delivery)));
-        self.0.lock().unwrap().0.extend(entries);
+        self.0.lock().unwrap().steps.extend(entries);
     }
 
     pub(super) fn took(&self, by: Option<&str>) -> Vec<Entry> {
         let log = self.0.lock().unwrap();
-        let took = log.0.iter().filter(|(step, ..)| matches!(step, Step::Took));
+        let took = log.steps.iter().filter(|(step, ..)| matches!(step, Step::Took));
         took.filter(|(_, worker, _)| by.is_none_or(|by| by == *worker)).map(|(.., entry)| *entry).collect()
     }
 
@@ -152,9 +172,9 @@ impl Log {
     /// No line was with two workers at once, and whatever was reported as done was taken so.
     pub(super) fn was_one_at_a_time(&self) {
         let log = self.0.lock().unwrap();
-        assert_eq!(log.1, 0, "a broker that is well takes what is done");
+        assert_eq!(log.refused, 0, "a broker that is well takes what is done");
         let mut held = BTreeMap::<u16, BTreeMap<Entry, &str>>::new();
-        for (step, worker, entry) in &log.0 {
+        for (step, worker, entry) in &log.steps {
             let line = held.entry(partition(entry.0)).or_default();
             match step {
                 Step::Took => {
@@ -186,7 +206,7 @@ impl Running {
                     tokio::time::sleep(Duration::from_millis(2)).await;
                     log.write(Step::LetGo, name, &got);
                     if answered("done is answered", work.done(&got)).await.is_err() {
-                        log.0.lock().unwrap().1 += 1;
+                        log.0.lock().unwrap().refused += 1;
                     }
                 }
                 work
