@@ -36,9 +36,9 @@ pub use resume::Resume;
 pub use settings::{Address, BusUrl, PostgresUrl, Registration, Settings, StoreUrl};
 pub use store::{Act, Span};
 
-use protocol::ServerFrame;
 use protocol::frame::close;
 use protocol::rest::Readiness;
+use protocol::{ServerFrame, UserId};
 use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
@@ -77,10 +77,26 @@ struct Inner {
     _lock: Option<std::fs::File>,
 }
 
+/// Who is connected to this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// Each person once, by id.
+    pub users: Vec<UserId>,
+    /// Their sockets.
+    pub sockets: usize,
+}
+
 impl Chat {
     /// Sockets connected here.
     pub fn sockets(&self) -> usize {
         self.inner.hub.count()
+    }
+
+    /// Who is connected here.
+    pub fn connected(&self) -> Connected {
+        let mut users = self.inner.hub.people();
+        users.sort_unstable();
+        Connected { users, sockets: self.sockets() }
     }
 
     /// Tells every socket that the server is stopping and when to come back, then closes it.
