@@ -171,6 +171,14 @@ impl Chat {
         self.inner.registration
     }
 
+    /// Refuses everybody but the administrator: as long as people have no roles, whoever made the first account.
+    pub async fn admit_admin(&self, who: Identity) -> Result<()> {
+        if self.inner.stores.accounts.first_account().await? == Some(who.user) {
+            return Ok(());
+        }
+        Err(Error::Forbidden("Only the administrator of this server may see this."))
+    }
+
     /// The asker's own account.
     pub async fn me(&self, who: Identity) -> Result<Me> {
         let mut me = self.inner.stores.accounts.me(who.user).await?.ok_or(Error::Unauthorized)?;

@@ -231,6 +231,15 @@ impl Hub {
         }
     }
 
+    /// The people connected here.
+    pub(crate) fn people(&self) -> Vec<UserId> {
+        let mut people = Vec::new();
+        for shard in &self.users.shards {
+            people.extend(shard.lock().unwrap_or_else(PoisonError::into_inner).keys());
+        }
+        people
+    }
+
     /// Every socket here.
     pub(crate) fn all(&self) -> Vec<Arc<Socket>> {
         let mut all = Vec::with_capacity(self.count());

@@ -1,5 +1,7 @@
 //! Settings: what was given by flag, environment and file, merged, checked, turned into what the server needs.
 
+use crate::discovery::DiscoveryUrl;
+use crate::discovery::name::NodeName;
 use crate::log::Format;
 use crate::origin::PublicUrl;
 use chat::{BusUrl, IngestMode, PresenceUrl, Registration, Roles, StoreUrl};
@@ -20,6 +22,10 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     /// How log lines look.
     pub log_format: Format,
+    /// How this node finds the others; none: there are no others.
+    pub discovery: Option<DiscoveryUrl>,
+    /// What it is called; none: after its machine and port.
+    pub node: Option<NodeName>,
     /// Everything below the network edge.
     pub chat: chat::Settings,
 }
@@ -58,10 +64,11 @@ pub struct Given {
     /// Where files are kept; not in this version [env: CONFAB_FILES]
     #[arg(long, value_name = "URL")]
     pub files: Option<String>,
-    /// How nodes find each other; not in this version [env: CONFAB_DISCOVERY]
+    /// How nodes find each other: consul://HOST:PORT[?service=NAME&address=HOST:PORT&token=TOKEN] or
+    /// static:http://HOST:PORT,… [env: CONFAB_DISCOVERY]
     #[arg(long, value_name = "URL")]
     pub discovery: Option<String>,
-    /// Name of this node; not in this version [env: CONFAB_NODE]
+    /// Name of this node, different from all others [env: CONFAB_NODE] [default: HOST-PORT]
     #[arg(long, value_name = "NAME")]
     pub node: Option<String>,
     /// Who may create an account [env: CONFAB_REGISTRATION] [default: open]
@@ -183,11 +190,9 @@ impl TryFrom<Given> for Settings {
     type Error = SettingError;
 
     fn try_from(given: Given) -> Result<Self, SettingError> {
-        let absent: [(&'static str, &Option<String>); 5] = [
+        let absent: [(&'static str, &Option<String>); 3] = [
             ("cache", &given.cache),
             ("files", &given.files),
-            ("discovery", &given.discovery),
-            ("node", &given.node),
             ("metrics-listen", &given.metrics_listen),
         ];
         for (name, value) in absent {
@@ -212,6 +217,17 @@ impl TryFrom<Given> for Settings {
                 SettingError::new("listen", "accepts an address and a port such as `127.0.0.1:3000`", text)
             })?,
         };
+        let discovery =
+            given.discovery.as_deref().map(|text| Ok((parsed("discovery", text)?, text))).transpose()?;
+        if let Some((DiscoveryUrl::Consul(consul), text)) = &discovery
+            && listen.ip().is_unspecified()
+            && !consul.says_where()
+        {
+            let accepts = format!(
+                "accepts `consul://HOST:PORT?address=HOST` with --listen {listen}, which does not say where others reach this node"
+            );
+            return Err(SettingError::new("discovery", accepts, text));
+        }
         let data = match given.data.as_deref() {
             None => PathBuf::from("./confab-data"),
             Some("") => return Err(SettingError::new("data", "accepts a folder", "")),
@@ -224,6 +240,8 @@ impl TryFrom<Given> for Settings {
                 .log_format
                 .as_deref()
                 .map_or(Ok(Format::Text), |text| parsed("log-format", text))?,
+            discovery: discovery.map(|(discovery, _)| discovery),
+            node: given.node.as_deref().map(|text| parsed("node", text)).transpose()?,
             chat: chat::Settings {
                 store: given
                     .store
@@ -274,8 +292,10 @@ mod tests {
             ("cache = \"redis://h\"", "cache: accepts nothing"),
             ("presence = \"postgres://h\"", "presence: accepts `redis://HOST`"),
             ("files = \"s3://b\"", "files: accepts nothing"),
-            ("discovery = \"consul://h\"", "discovery: accepts nothing"),
-            ("node = \"a\"", "node: accepts nothing"),
+            ("discovery = \"consul://u:secret@h\"", "discovery: accepts `consul://HOST[:PORT]"),
+            ("discovery = \"static:http://u:secret@h\"", "discovery: accepts `static:http"),
+            ("discovery = \"consul://h?token=secret\"\nlisten = \"0.0.0.0:1\"", "discovery: accepts `consul"),
+            ("node = \"a b\"", "node: accepts a name"),
             ("metrics-listen = \"127.0.0.1:1\"", "metrics-listen: accepts nothing"),
             ("registration = \"maybe\"", "registration: accepts"),
             ("log-format = \"xml\"", "log-format: accepts"),
@@ -297,6 +317,13 @@ mod tests {
         assert_eq!(settings.listen.port(), 0);
         assert_eq!(settings.log_format, Format::Json);
         assert!(settings.public_url.unwrap().secure());
+        let given: Given = toml::from_str(
+            "listen = \"0.0.0.0:3000\"\nnode = \"north\"\ndiscovery = \"consul://h?token=hunter2&address=10.0.0.5\"",
+        )
+        .unwrap();
+        let settings = Settings::try_from(given).unwrap();
+        assert_eq!(settings.node.as_ref().unwrap().as_str(), "north");
+        assert!(settings.discovery.is_some() && !format!("{settings:?}").contains("hunter2"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! cross-site check, the deadline; then, for everything that is somebody's, the look-up of who asks.
 
 use crate::assets::{self, Site};
+use crate::discovery::Discovery;
 use crate::gateway::{self, Sockets};
 use crate::origin::PublicUrl;
 use crate::problem::{self, Failure, not_found};
@@ -46,11 +47,13 @@ pub struct Edge {
     pub sockets: Sockets,
     /// The page's files.
     pub site: Arc<Site>,
+    /// The nodes there are.
+    pub discovery: Discovery,
 }
 
 impl Edge {
     /// For a chat that is served under `public_url`.
-    pub fn new(chat: Chat, public_url: Option<PublicUrl>) -> Self {
+    pub fn new(chat: Chat, public_url: Option<PublicUrl>, discovery: Discovery) -> Self {
         let secure = public_url.as_ref().is_some_and(PublicUrl::secure);
         Self {
             chat,
@@ -58,6 +61,7 @@ impl Edge {
             public_url,
             sockets: Sockets::new(),
             site: Arc::new(Site::embedded()),
+            discovery,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The life of the process: open the chat, serve, and when told to stop, end in an order that loses nothing.
 
 use crate::config::Settings;
+use crate::discovery::Discovery;
 use crate::listener;
 use crate::router::{Edge, health_only, router};
 use chat::Chat;
@@ -29,6 +30,8 @@ pub enum RunError {
     Listener(io::Error),
     /// The chat could not be opened.
     Open(chat::OpenError),
+    /// There can be no HTTP client for the discovery.
+    Discovery(reqwest::Error),
 }
 
 impl fmt::Display for RunError {
@@ -36,6 +39,7 @@ impl fmt::Display for RunError {
         match self {
             Self::Listener(error) => write!(f, "listen: the listener has no address ({error})"),
             Self::Open(error) => error.fmt(f),
+            Self::Discovery(error) => write!(f, "discovery: there is no HTTP client ({error})"),
         }
     }
 }
@@ -64,29 +68,32 @@ pub async fn run(
     let chat = opening.await.map_err(RunError::Open)?;
     // Rendering needs to know the runtime; leptos learns it when it looks at an app's routes, and any app will do.
     let _ = leptos_axum::generate_route_list(|| ());
-    let edge = Edge::new(chat.clone(), settings.public_url);
+    let discovery = Discovery::start(settings.discovery, settings.node, address, chat.clone())
+        .map_err(RunError::Discovery)?;
+    let edge = Edge::new(chat.clone(), settings.public_url, discovery.clone());
     let sockets = edge.sockets.clone();
     let stop = CancellationToken::new();
     let router = if serves { router(edge) } else { health_only(edge) };
     let served = tokio::spawn(listener::serve(listener, router, stop.clone()));
-    tracing::info!(listen = %address, version = env!("CARGO_PKG_VERSION"), "serving");
+    tracing::info!(listen = %address, node = discovery.name(), version = env!("CARGO_PKG_VERSION"), "serving");
     ready(address);
 
     shutdown.await;
     let end = Instant::now() + DRAIN;
-    tracing::info!(sockets = chat.sockets(), "draining");
-    // First nobody new, then the sockets, which are told why, then what they have sent, which is committed.
+    tracing::info!(node = discovery.name(), sockets = chat.sockets(), "draining");
+    // First nobody new, here or sent here by others, then the sockets, which are told why, then what they have sent, which is committed.
     stop.cancel();
     sockets.stop();
     chat.close_all("restarting", RETRY_AFTER_MS);
-    let (gone, answered) = tokio::join!(sockets.gone(GOODBYE), timeout(GOODBYE, served));
+    let (gone, answered, ()) =
+        tokio::join!(sockets.gone(GOODBYE), timeout(GOODBYE, served), discovery.leave());
     if !gone || answered.is_err() {
         tracing::warn!(sockets = chat.sockets(), "some connections did not end by themselves");
     }
     if timeout_at(end, chat.shutdown()).await.is_err() {
         tracing::error!("the chat did not close in time");
     }
-    tracing::info!("stopped");
+    tracing::info!(node = discovery.name(), "stopped");
     Ok(())
 }
 
