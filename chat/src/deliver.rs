@@ -192,7 +192,7 @@ impl Deliver {
         }
         let rev = change.rev;
         let Some(message) = change.kind.message().cloned() else { return };
-        let (sender, seq) = (message.sender, message.seq);
+        let (sender, seq, sent_at) = (message.sender, message.seq, message.sent_at);
         let event = |change| encode(&ServerFrame::Event { conversation, kind, change });
         let ack = origin.as_ref().map(|origin| {
             let mut message = message;
@@ -217,6 +217,12 @@ impl Deliver {
             }
             Some(Bytes::clone(if socket.who().user == sender { &own } else { &others }))
         });
+        if answered {
+            self.hub.metrics().acked(false);
+            if new {
+                self.hub.metrics().acked_after(sent_at);
+            }
+        }
         // Who asked and has left since still hears that it is stored.
         if let Some(origin) = origin.filter(|_| !answered) {
             self.acknowledge(&change, &origin);

@@ -11,6 +11,7 @@ pub(crate) use socket::encode;
 pub use socket::{Drained, Socket, SocketId};
 
 use crate::Identity;
+use crate::metrics::Metrics;
 use bytes::Bytes;
 use protocol::{ConversationId, Presence, SessionId, UserId};
 use std::collections::HashMap;
@@ -72,23 +73,25 @@ pub(crate) struct Hub {
     count: AtomicUsize,
     next_id: AtomicU64,
     tick: AtomicU64,
+    metrics: Arc<Metrics>,
 }
 
 impl Hub {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             users: Sharded::new(),
             rooms: Sharded::new(),
             count: AtomicUsize::new(0),
             next_id: AtomicU64::new(rand::random()),
             tick: AtomicU64::new(1),
+            metrics,
         }
     }
 
     /// A new socket. It hears what concerns its user at once, and its conversations once it is subscribed.
     pub(crate) fn attach(&self, who: Identity) -> Arc<Socket> {
         let id = SocketId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        let socket = Arc::new(Socket::new(id, who, self.tick.load(Ordering::Relaxed)));
+        let socket = Arc::new(Socket::new(id, who, self.tick.load(Ordering::Relaxed), self.metrics.clone()));
         self.users.shard(&who.user).entry(who.user).or_default().push(socket.clone());
         self.count.fetch_add(1, Ordering::Relaxed);
         socket
@@ -116,6 +119,17 @@ impl Hub {
 
     pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// People with a socket here.
+    pub(crate) fn users(&self) -> usize {
+        let count = |shard: &Mutex<HashMap<_, _>>| shard.lock().unwrap_or_else(PoisonError::into_inner).len();
+        self.users.shards.iter().map(count).sum()
+    }
+
+    /// Where to count what happens.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// How a person is, by their sockets here: online where somebody is at one of them.
