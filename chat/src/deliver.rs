@@ -200,7 +200,7 @@ impl Deliver {
             encode(&ServerFrame::Ack { nonce: origin.nonce.clone(), message, duplicate: false })
         });
         let asked = origin.as_ref().map(|origin| origin.socket);
-        let mut answered = false;
+        let (mut answered, metrics) = (false, self.hub.metrics());
         // A new message is newer than every join, so nobody needs the other form.
         let new = matches!(change.kind, ChangeKind::Posted { .. });
         // Made when the first socket needs them: in a conversation of two most events need one form only.
@@ -213,16 +213,14 @@ impl Deliver {
             }
             if Some(socket.id()) == asked && ack.is_some() {
                 answered = true;
+                metrics.acked(false);
+                if new {
+                    metrics.acked_after(sent_at);
+                }
                 return ack.clone();
             }
             Some(Bytes::clone(if socket.who().user == sender { &own } else { &others }))
         });
-        if answered {
-            self.hub.metrics().acked(false);
-            if new {
-                self.hub.metrics().acked_after(sent_at);
-            }
-        }
         // Who asked and has left since still hears that it is stored.
         if let Some(origin) = origin.filter(|_| !answered) {
             self.acknowledge(&change, &origin);

@@ -59,8 +59,8 @@ impl Gauge {
 
 /// Upper ends of the buckets of a time, in microseconds: from a tenth of a millisecond to what a request waits at most.
 const TIMES: [u64; 16] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-    5_000_000, 10_000_000,
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    2_500_000, 5_000_000, 10_000_000,
 ];
 /// Upper ends of the buckets of a batch; the last is the largest there is.
 const SIZES: [u64; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
@@ -92,18 +92,16 @@ impl Histogram {
         self.size(u64::try_from(took.as_micros()).unwrap_or(u64::MAX / 2));
     }
 
-    /// How many were at most as large as each bound.
-    pub fn up_to(&self) -> Vec<(u64, u64)> {
-        let counts = self.buckets.iter().scan(0, |sum, bucket| {
-            *sum += bucket.load(Ordering::Relaxed);
-            Some(*sum)
+    /// Each bound with how many were at most as large, and how many there were.
+    pub fn buckets(&self) -> (Vec<(u64, u64)>, u64) {
+        let mut sum = 0;
+        let mut up_to = self.buckets.iter().map(|bucket| {
+            sum += bucket.load(Ordering::Relaxed);
+            sum
         });
-        self.bounds.iter().copied().zip(counts).collect()
-    }
-
-    /// How many there were.
-    pub fn count(&self) -> u64 {
-        self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum()
+        let bounded = self.bounds.iter().copied().zip(up_to.by_ref()).collect();
+        let all = up_to.last().unwrap_or_default();
+        (bounded, all)
     }
 
     /// All together: microseconds, or as the sizes were told.
@@ -398,11 +396,12 @@ mod tests {
             sizes.size(size);
         }
         let expected = [(1, 1), (2, 2), (4, 3), (8, 3), (16, 3), (32, 3), (64, 3), (128, 4)];
-        assert_eq!(sizes.up_to(), expected);
-        assert_eq!((sizes.count(), sizes.sum()), (5, 263));
+        assert_eq!(sizes.buckets(), (expected.into(), 5));
+        assert_eq!(sizes.sum(), 263);
         let times = Histogram::new(&TIMES);
         times.time(Duration::from_secs(3600));
-        assert_eq!((times.up_to().last(), times.count()), (Some(&(10_000_000, 0)), 1));
+        let (bounded, all) = times.buckets();
+        assert_eq!((bounded.last(), all), (Some(&(10_000_000, 0)), 1));
     }
 
     #[test]

@@ -45,7 +45,11 @@ impl Rate {
     fn new(burst: u32, every: Duration) -> Self {
         let burst = NonZeroU32::new(burst).expect("a constant, not zero");
         let quota = Quota::with_period(every).expect("a constant, not zero").allow_burst(burst);
-        Self { buckets: DefaultKeyedRateLimiter::keyed(quota), looks: AtomicUsize::new(0), refused: Counter::default() }
+        Self {
+            buckets: DefaultKeyedRateLimiter::keyed(quota),
+            looks: AtomicUsize::new(0),
+            refused: Counter::default(),
+        }
     }
 
     fn check(&self, user: UserId) -> Result<(), Error> {

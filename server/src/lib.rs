@@ -4,7 +4,7 @@
 //! In reading order: [`cli`] and [`config`] turn arguments into settings, [`run`] is the life of the process,
 //! [`listener`] takes connections, [`router`] lists the routes and what lies around them: [`log`], [`security`],
 //! [`session`]. The routes lead to [`rest`], [`gateway`], [`pages`], [`assets`] and [`health`]; what goes wrong
-//! becomes an answer in [`problem`].
+//! becomes an answer in [`problem`]. Beside them, [`metrics`] answers whoever measures.
 
 pub mod assets;
 pub mod cli;
@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod health;
 pub mod listener;
 pub mod log;
+pub mod metrics;
 pub mod origin;
 pub mod pages;
 pub mod problem;

@@ -1,8 +1,8 @@
 //! The life of the process: open the chat, serve, and when told to stop, end in an order that loses nothing.
 
 use crate::config::Settings;
-use crate::listener;
 use crate::router::{Edge, health_only, router};
+use crate::{listener, metrics};
 use chat::Chat;
 use std::fmt;
 use std::future::Future;
@@ -25,6 +25,8 @@ const DRAIN: Duration = Duration::from_millis(9_500);
 pub enum RunError {
     /// The listener has no address.
     Listener(io::Error),
+    /// What measures cannot listen there.
+    Metrics(SocketAddr, io::Error),
     /// The chat could not be opened.
     Open(chat::OpenError),
 }
@@ -33,6 +35,9 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listener(error) => write!(f, "listen: the listener has no address ({error})"),
+            Self::Metrics(address, error) => {
+                write!(f, "metrics-listen: accepts a free address of this machine, got `{address}` ({error})")
+            }
             Self::Open(error) => error.fmt(f),
         }
     }
@@ -44,7 +49,7 @@ impl std::error::Error for RunError {}
 /// accepted.
 ///
 /// # Errors
-/// When the chat cannot be opened.
+/// When the chat cannot be opened, or nobody can listen where measurements are to be served.
 pub async fn run(
     listener: TcpListener,
     settings: Settings,
@@ -52,6 +57,10 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let address = listener.local_addr().map_err(RunError::Listener)?;
+    let measuring = match settings.metrics_listen {
+        Some(at) => Some(TcpListener::bind(at).await.map_err(|error| RunError::Metrics(at, error))?),
+        None => None,
+    };
     raise_file_limit();
     let serves = settings.chat.roles.gateway;
     let chat = Chat::open(settings.chat).await.map_err(RunError::Open)?;
@@ -60,6 +69,13 @@ pub async fn run(
     let edge = Edge::new(chat.clone(), settings.public_url);
     let sockets = edge.sockets.clone();
     let stop = CancellationToken::new();
+    let measured = CancellationToken::new();
+    if let Some(listener) = measuring {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(metrics.listen = %address, "serving measurements");
+        }
+        tokio::spawn(metrics::serve(listener, chat.clone(), measured.clone()));
+    }
     let router = if serves { router(edge) } else { health_only(edge) };
     let served = tokio::spawn(listener::serve(listener, router, stop.clone()));
     tracing::info!(listen = %address, version = env!("CARGO_PKG_VERSION"), "serving");
@@ -79,6 +95,8 @@ pub async fn run(
     if timeout_at(end, chat.shutdown()).await.is_err() {
         tracing::error!("the chat did not close in time");
     }
+    // Last: how it ends is worth measuring.
+    measured.cancel();
     tracing::info!("stopped");
     Ok(())
 }

@@ -79,7 +79,6 @@ fn what_does_not_exist_yet_is_refused_with_a_sentence() {
         ("files", "s3://bucket"),
         ("discovery", "consul://localhost"),
         ("node", "north"),
-        ("metrics-listen", "127.0.0.1:9000"),
     ];
     for (name, value) in cases {
         let home = TempDir::new().unwrap();

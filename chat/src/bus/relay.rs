@@ -255,3 +255,6 @@ async fn hear(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,6 +80,11 @@ impl Socket {
         self.who
     }
 
+    /// Where to count what happens to it.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Queues one frame for this socket only.
     pub fn push(&self, frame: &ServerFrame) {
         self.metrics.told(frame);

@@ -120,6 +120,7 @@ async fn say_goodbye(mut wire: Wire, code: u16, reason: &'static str) {
 /// The first frame, and everything that answers it.
 async fn greet(attached: &Attached, wire: &mut Wire, stopping: &CancellationToken) -> Result<(), Ending> {
     let Attached { chat, socket } = attached;
+    let _waiting = chat.metrics().handshakes_waiting.enter();
     let mut late = std::pin::pin!(sleep(HELLO));
     let text = loop {
         tokio::select! {
@@ -144,7 +145,7 @@ async fn greet(attached: &Attached, wire: &mut Wire, stopping: &CancellationToke
     let answer = chat.hello(socket, resume).await;
     let frames = match answer {
         Ok(frames) => frames,
-        Err(error) => return Err(refuse_hello(wire, socket, &error).await),
+        Err(error) => return Err(refuse_hello(chat, wire, socket, &error).await),
     };
     let frames = frames.iter().filter_map(encode).collect();
     writer::write(wire, socket, frames).await?;
@@ -158,8 +159,9 @@ async fn greet(attached: &Attached, wire: &mut Wire, stopping: &CancellationToke
 }
 
 /// Without an answer to its hello a socket is of no use: it is told why, and when to come back.
-async fn refuse_hello(wire: &mut Wire, socket: &Socket, error: &Error) -> Ending {
+async fn refuse_hello(chat: &Chat, wire: &mut Wire, socket: &Socket, error: &Error) -> Ending {
     let mut refusal = error.refusal(None, Some("hello".to_owned()));
+    chat.metrics().refused_socket.inc(refusal.code);
     let ending = match error {
         Error::Unauthorized => Ending::close(close::SESSION_ENDED, "the session ended"),
         Error::Invalid(_) | Error::TooLarge(_) => Ending::close(close::PROTOCOL, "the hello was refused"),
@@ -280,6 +282,7 @@ async fn handle(
         Read::Malformed => return Err(Ending::close(close::PROTOCOL, "not a frame")),
     };
     if let Some(retry_after) = slower {
+        chat.metrics().limited_frames.inc();
         let (nonce, in_reply_to) = reader::reference(&frame);
         let refusal = Error::RateLimited { retry_after }.refusal(nonce, in_reply_to);
         socket.push(&ServerFrame::Refused(refusal));
@@ -334,6 +337,7 @@ fn act(chat: &Chat, socket: &Arc<Socket>, nonce: Nonce, message: MessageId, act:
 async fn sync(chat: &Chat, socket: &Socket, conversation: protocol::ConversationId, after: u64) {
     let answer = match chat.changes(socket.who(), conversation, after, limits::PAGE).await {
         Ok(mut page) => {
+            chat.metrics().gap_fills_client.inc();
             fit(&mut page);
             let protocol::rest::Changes { from, to, changes, more } = page;
             ServerFrame::Changes { conversation, from, to, changes, more }
