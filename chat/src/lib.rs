@@ -18,6 +18,7 @@ mod history;
 pub mod hub;
 mod identity;
 mod ingest;
+pub mod metrics;
 mod open;
 mod persist;
 mod planted;
@@ -69,6 +70,8 @@ struct Inner {
     writer: persist::Writer,
     ingest: Ingest,
     rates: rates::Rates,
+    metrics: Arc<metrics::Metrics>,
+    polled: metrics::Polled,
     passwords: accounts::Passwords,
     throttle: accounts::Throttle,
     tickets: Arc<accounts::Tickets>,

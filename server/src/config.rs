@@ -20,6 +20,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The address people type. It decides which `Origin` is ours, and whether cookies are for https only.
     pub public_url: Option<PublicUrl>,
+    /// Where measurements are served, where they are.
+    pub metrics_listen: Option<SocketAddr>,
     /// How log lines look.
     pub log_format: Format,
     /// How this node finds the others; none: there are no others.
@@ -74,7 +76,7 @@ pub struct Given {
     /// Who may create an account [env: CONFAB_REGISTRATION] [default: open]
     #[arg(long, value_name = "open|invite|closed")]
     pub registration: Option<String>,
-    /// Where measurements are served; not in this version [env: CONFAB_METRICS_LISTEN]
+    /// Where measurements are served at /metrics, to whoever can reach it; off unless given [env: CONFAB_METRICS_LISTEN]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics_listen: Option<String>,
     /// How log lines look [env: CONFAB_LOG_FORMAT] [default: text]
@@ -190,11 +192,7 @@ impl TryFrom<Given> for Settings {
     type Error = SettingError;
 
     fn try_from(given: Given) -> Result<Self, SettingError> {
-        let absent: [(&'static str, &Option<String>); 3] = [
-            ("cache", &given.cache),
-            ("files", &given.files),
-            ("metrics-listen", &given.metrics_listen),
-        ];
+        let absent: [(&'static str, &Option<String>); 2] = [("cache", &given.cache), ("files", &given.files)];
         for (name, value) in absent {
             if let Some(value) = value {
                 return Err(SettingError::new(name, "accepts nothing in this version, leave it out", value));
@@ -211,11 +209,13 @@ impl TryFrom<Given> for Settings {
             let accepts = "accepts `gateway,worker` where ingest is `direct`: who takes a message stores it";
             return Err(SettingError::new("roles", accepts, given.roles.as_deref().unwrap_or_default()));
         }
+        let address = |name, example: &str, text: &str| {
+            let accepts = format!("accepts an address and a port such as `{example}`");
+            text.parse().map_err(|_| SettingError::new(name, accepts, text))
+        };
         let listen = match given.listen.as_deref() {
             None => SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)),
-            Some(text) => text.parse().map_err(|_| {
-                SettingError::new("listen", "accepts an address and a port such as `127.0.0.1:3000`", text)
-            })?,
+            Some(text) => address("listen", "127.0.0.1:3000", text)?,
         };
         let discovery =
             given.discovery.as_deref().map(|text| Ok((parsed("discovery", text)?, text))).transpose()?;
@@ -228,6 +228,9 @@ impl TryFrom<Given> for Settings {
             );
             return Err(SettingError::new("discovery", accepts, text));
         }
+        let metrics_listen = given.metrics_listen.as_deref();
+        let metrics_listen =
+            metrics_listen.map(|text| address("metrics-listen", "127.0.0.1:9090", text)).transpose()?;
         let data = match given.data.as_deref() {
             None => PathBuf::from("./confab-data"),
             Some("") => return Err(SettingError::new("data", "accepts a folder", "")),
@@ -235,6 +238,7 @@ impl TryFrom<Given> for Settings {
         };
         Ok(Self {
             listen,
+            metrics_listen,
             public_url: given.public_url.as_deref().map(|text| parsed("public-url", text)).transpose()?,
             log_format: given
                 .log_format
@@ -296,7 +300,7 @@ mod tests {
             ("discovery = \"static:http://u:secret@h\"", "discovery: accepts `static:http"),
             ("discovery = \"consul://h?token=secret\"\nlisten = \"0.0.0.0:1\"", "discovery: accepts `consul"),
             ("node = \"a b\"", "node: accepts a name"),
-            ("metrics-listen = \"127.0.0.1:1\"", "metrics-listen: accepts nothing"),
+            ("metrics-listen = \"9090\"", "metrics-listen: accepts an address and a port"),
             ("registration = \"maybe\"", "registration: accepts"),
             ("log-format = \"xml\"", "log-format: accepts"),
         ] {

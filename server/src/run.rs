@@ -2,8 +2,8 @@
 
 use crate::config::Settings;
 use crate::discovery::Discovery;
-use crate::listener;
 use crate::router::{Edge, health_only, router};
+use crate::{listener, metrics};
 use chat::Chat;
 use std::fmt;
 use std::future::Future;
@@ -28,6 +28,8 @@ const DRAIN: Duration = Duration::from_millis(9_500);
 pub enum RunError {
     /// The listener has no address.
     Listener(io::Error),
+    /// What measures cannot listen there.
+    Metrics(SocketAddr, io::Error),
     /// The chat could not be opened.
     Open(chat::OpenError),
     /// There can be no HTTP client for the discovery.
@@ -38,6 +40,9 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listener(error) => write!(f, "listen: the listener has no address ({error})"),
+            Self::Metrics(address, error) => {
+                write!(f, "metrics-listen: accepts a free address of this machine, got `{address}` ({error})")
+            }
             Self::Open(error) => error.fmt(f),
             Self::Discovery(error) => write!(f, "discovery: there is no HTTP client ({error})"),
         }
@@ -51,7 +56,7 @@ impl std::error::Error for RunError {}
 /// be the same.
 ///
 /// # Errors
-/// When the chat cannot be opened.
+/// When the chat cannot be opened, or nobody can listen where measurements are to be served.
 pub async fn run(
     listener: TcpListener,
     settings: Settings,
@@ -60,6 +65,10 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let address = listener.local_addr().map_err(RunError::Listener)?;
+    let measuring = match settings.metrics_listen {
+        Some(at) => Some(TcpListener::bind(at).await.map_err(|error| RunError::Metrics(at, error))?),
+        None => None,
+    };
     raise_file_limit();
     let serves = settings.chat.roles.gateway;
     // What is spawned while it opens belongs to that runtime. Opening is polled here, inside the other's context, because the
@@ -73,6 +82,13 @@ pub async fn run(
     let edge = Edge::new(chat.clone(), settings.public_url, discovery.clone());
     let sockets = edge.sockets.clone();
     let stop = CancellationToken::new();
+    let measured = CancellationToken::new();
+    if let Some(listener) = measuring {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(metrics.listen = %address, "serving measurements");
+        }
+        tokio::spawn(metrics::serve(listener, chat.clone(), measured.clone()));
+    }
     let router = if serves { router(edge) } else { health_only(edge) };
     let served = tokio::spawn(listener::serve(listener, router, stop.clone()));
     tracing::info!(listen = %address, node = discovery.name(), version = env!("CARGO_PKG_VERSION"), "serving");
@@ -93,6 +109,8 @@ pub async fn run(
     if timeout_at(end, chat.shutdown()).await.is_err() {
         tracing::error!("the chat did not close in time");
     }
+    // Last: how it ends is worth measuring.
+    measured.cancel();
     tracing::info!(node = discovery.name(), "stopped");
     Ok(())
 }

@@ -79,9 +79,7 @@ fn what_does_not_exist_yet_is_refused_with_a_sentence() {
         ("ingest", "queued"),
         ("roles", "worker"),
         ("cache", "redis://localhost"),
-        ("presence", "redis://localhost"),
         ("files", "s3://bucket"),
-        ("metrics-listen", "127.0.0.1:9000"),
     ];
     for (name, value) in cases {
         let home = TempDir::new().unwrap();
