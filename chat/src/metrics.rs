@@ -110,6 +110,23 @@ impl Histogram {
     }
 }
 
+/// Of times, as most are.
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new(&TIMES)
+    }
+}
+
+/// How often something was how large.
+#[derive(Debug)]
+pub struct Sizes(pub Histogram);
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self(Histogram::new(&SIZES))
+    }
+}
+
 /// Every code, in the order of its declaration, which is the place of its counter.
 pub const CODES: [Code; 12] = [
     Code::Unauthorized,
@@ -152,7 +169,7 @@ impl Refusals {
 }
 
 /// Every number that is counted as it happens. The fields are the series of docs/metrics.md, a label's value each.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[expect(missing_docs, reason = "docs/metrics.md says what each means, and a test keeps it complete")]
 pub struct Metrics {
     pub doorbells_published: Counter,
@@ -174,7 +191,7 @@ pub struct Metrics {
     pub dead_letters: Counter,
 
     pub commit: Histogram,
-    pub commit_batch: Histogram,
+    pub commit_batch: Sizes,
     pub commits_refused: Counter,
     pub commits_unknown: Counter,
     pub duplicates: Counter,
@@ -206,60 +223,6 @@ pub struct Metrics {
     pub handshakes_person: Counter,
     pub handshakes_full: Counter,
     pub handshakes_waiting: Gauge,
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        let time = || Histogram::new(&TIMES);
-        Self {
-            doorbells_published: Counter::default(),
-            doorbells_dropped_full: Counter::default(),
-            doorbells_dropped_broker: Counter::default(),
-            doorbells_heard: Counter::default(),
-            doorbells_missed: Counter::default(),
-            doorbells_unsealed: Counter::default(),
-            bus_gaps_number: Counter::default(),
-            bus_gaps_newcomer: Counter::default(),
-            bus_gaps_broker: Counter::default(),
-            publish: time(),
-            delivery: time(),
-            submitted: Counter::default(),
-            submitted_unknown: Counter::default(),
-            submit: time(),
-            worker_retries: Counter::default(),
-            dead_letters: Counter::default(),
-            commit: time(),
-            commit_batch: Histogram::new(&SIZES),
-            commits_refused: Counter::default(),
-            commits_unknown: Counter::default(),
-            duplicates: Counter::default(),
-            acks_stored: Counter::default(),
-            acks_duplicate: Counter::default(),
-            ack: time(),
-            refused_socket: Refusals::default(),
-            refused_http: Refusals::default(),
-            limited_frames: Counter::default(),
-            limited_sign_ins: Counter::default(),
-            slow_queue: Counter::default(),
-            slow_stalled: Counter::default(),
-            gap_fills_doorbell: Counter::default(),
-            gap_fills_watch: Counter::default(),
-            gap_fills_client: Counter::default(),
-            rooms_resynced: Counter::default(),
-            resets: Counter::default(),
-            hellos_fresh: Counter::default(),
-            hellos_current: Counter::default(),
-            hellos_behind: Counter::default(),
-            hellos_reset: Counter::default(),
-            handshakes_accepted: Counter::default(),
-            handshakes_malformed: Counter::default(),
-            handshakes_pace: Counter::default(),
-            handshakes_identity: Counter::default(),
-            handshakes_person: Counter::default(),
-            handshakes_full: Counter::default(),
-            handshakes_waiting: Gauge::default(),
-        }
-    }
 }
 
 impl Metrics {

@@ -188,7 +188,7 @@ impl Persist {
         match &written {
             Ok(_) => {
                 self.metrics.commit.time(began.elapsed());
-                self.metrics.commit_batch.size(size as u64);
+                self.metrics.commit_batch.0.size(size as u64);
             }
             Err(error) if error.unknown => self.metrics.commits_unknown.inc(),
             Err(_) => self.metrics.commits_refused.inc(),

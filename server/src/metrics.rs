@@ -182,7 +182,7 @@ fn store(page: &mut Page, m: &Metrics, levels: &Levels) {
     page.histogram(
         "confab_commit_batch_size",
         "Messages, marks and changes of one transaction.",
-        &m.commit_batch,
+        &m.commit_batch.0,
         1.0,
     );
     page.counters(
