@@ -12,7 +12,7 @@ use crate::hub::Hub;
 use crate::ingest::{self, Answers, Ingest};
 use crate::metrics::{Metrics, Polled};
 use crate::persist::{self, QUEUE, Writer};
-use crate::presence::{Leases, Presences};
+use crate::presence::{self, Leases, Presences};
 use crate::rates::Rates;
 use crate::settings::{BusUrl, IngestMode, PresenceUrl, Settings, StoreUrl};
 use crate::store::Stores;
@@ -123,12 +123,15 @@ async fn link(bus: &BusUrl) -> Result<Option<Link>, OpenError> {
 }
 
 /// Who is at which node, where nodes share that.
-fn leases(presence: &PresenceUrl) -> Result<Option<Leases>, OpenError> {
-    match presence {
+fn leases(shared: &PresenceUrl) -> Result<Option<Arc<dyn Leases>>, OpenError> {
+    match shared {
         PresenceUrl::Here => Ok(None),
         #[cfg(feature = "redis")]
         PresenceUrl::Redis(address) => {
-            Leases::open(address).map(Some).map_err(|error| OpenError(format!("presence: {error}")))
+            let leases = presence::redis::Redis::open(address);
+            leases
+                .map(|leases| Some(Arc::new(leases) as _))
+                .map_err(|error| OpenError(format!("presence: {error}")))
         }
     }
 }

@@ -4,11 +4,9 @@
 //! loaded again is not worth two pieces of news. All of it goes over the bus, so that other nodes can hear it. Where nodes
 //! share [`Leases`], each also knows who is at the others: somebody is gone when they are gone everywhere.
 
+mod leases;
 #[cfg(feature = "redis")]
-mod leases;
-#[cfg(not(feature = "redis"))]
-#[path = "presence/no_leases.rs"]
-mod leases;
+pub(crate) mod redis;
 
 pub(crate) use self::leases::Leases;
 use self::leases::RENEW;
@@ -71,7 +69,7 @@ pub(crate) struct Presences {
     bus: Arc<dyn Bus>,
     people: Mutex<People>,
     /// Who is at the other nodes; none where there are no others, or they do not share it.
-    pub(crate) leases: Option<Leases>,
+    pub(crate) leases: Option<Arc<dyn Leases>>,
     /// People whom other nodes told of as here, and their conversations; at most [`PENDING`].
     elsewhere: Mutex<HashMap<UserId, Vec<ConversationId>>>,
     /// Rung when somebody is pending.
@@ -79,7 +77,7 @@ pub(crate) struct Presences {
 }
 
 impl Presences {
-    pub(crate) fn new(hub: Arc<Hub>, bus: Arc<dyn Bus>, leases: Option<Leases>) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, bus: Arc<dyn Bus>, leases: Option<Arc<dyn Leases>>) -> Self {
         let (people, elsewhere) = (Mutex::default(), Mutex::default());
         Self { hub, bus, people, leases, elsewhere, stepped: Notify::new() }
     }
@@ -108,7 +106,7 @@ impl Presences {
             loop {
                 turns.tick().await;
                 leases.renew(&self.hub.presences()).await;
-                self.expire(leases).await;
+                self.expire(&**leases).await;
             }
         };
         stop.run_until_cancelled(async { tokio::join!(telling, sharing) }).await;
@@ -118,7 +116,7 @@ impl Presences {
     }
 
     /// Tells of those whom another node told of as here, and who are nowhere now: that node is gone.
-    pub(crate) async fn expire(&self, leases: &Leases) {
+    pub(crate) async fn expire(&self, leases: &dyn Leases) {
         let people: Vec<UserId> = self.others().keys().copied().collect();
         let Some(still) = leases.elsewhere(&people).await else { return };
         for user in people.into_iter().filter(|user| !still.contains_key(user)) {
@@ -205,7 +203,7 @@ impl Presences {
     async fn round(&self) {
         let now = Instant::now();
         if let Some(leases) = &self.leases {
-            self.share(leases, now).await;
+            self.share(&**leases, now).await;
         }
         let due: Vec<UserId> = {
             let people = self.people();
@@ -247,7 +245,7 @@ impl Presences {
     }
 
     /// What is about to be told is shared first, and who is still at another node has not left.
-    async fn share(&self, leases: &Leases, now: Instant) {
+    async fn share(&self, leases: &dyn Leases, now: Instant) {
         let due: Vec<UserId> = {
             let people = self.people();
             let due = people.pending.iter().filter(|(_, pending)| pending.due <= now);

@@ -1,12 +1,6 @@
 //! What `chat` is built from: parsed when the configuration loads, so that everything behind it is an enum.
 
 pub use crate::bus::address::Address;
-#[cfg(feature = "kafka")]
-use crate::bus::kafka;
-#[cfg(feature = "nats")]
-use crate::bus::nats;
-#[cfg(feature = "redis")]
-use crate::bus::redis;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -47,7 +41,7 @@ impl FromStr for PresenceUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         #[cfg(feature = "redis")]
         if text.starts_with("redis://") {
-            return Address::parse("redis", redis::PORT, &["db"], text).map(Self::Redis);
+            return Address::parse("redis", crate::bus::redis::PORT, &["db"], text).map(Self::Redis);
         }
         let _ = text;
         Err("accepts `redis://HOST`".to_owned())
@@ -181,11 +175,14 @@ impl FromStr for BusUrl {
         match text.split_once("://").map_or(text, |(scheme, _)| scheme) {
             "channel" if text == "channel" => Ok(Self::Channel),
             #[cfg(feature = "kafka")]
-            "kafka" => Address::parse("kafka", kafka::PORT, kafka::SETTINGS, text).map(Self::Kafka),
+            "kafka" => Address::parse("kafka", crate::bus::kafka::PORT, crate::bus::kafka::SETTINGS, text)
+                .map(Self::Kafka),
             #[cfg(feature = "nats")]
-            "nats" => Address::parse("nats", nats::PORT, nats::SETTINGS, text).map(Self::Nats),
+            "nats" => Address::parse("nats", crate::bus::nats::PORT, crate::bus::nats::SETTINGS, text)
+                .map(Self::Nats),
             #[cfg(feature = "redis")]
-            "redis" => Address::parse("redis", redis::PORT, redis::SETTINGS, text).map(Self::Redis),
+            "redis" => Address::parse("redis", crate::bus::redis::PORT, crate::bus::redis::SETTINGS, text)
+                .map(Self::Redis),
             _ => Err("accepts `channel`, `kafka://HOST`, `nats://HOST` or `redis://HOST`".to_owned()),
         }
     }

@@ -71,11 +71,9 @@ fn a_bad_setting_is_one_sentence_and_nothing_more() {
 }
 
 #[test]
-fn what_does_not_exist_yet_is_refused_with_a_sentence() {
+fn what_does_not_exist_or_does_not_go_together_is_refused_with_a_sentence() {
     let cases = [
-        ("bus", "redis://localhost"),
-        ("bus", "nats://localhost"),
-        ("bus", "kafka://localhost"),
+        ("bus", "amqp://localhost"),
         ("ingest", "queued"),
         ("roles", "worker"),
         ("cache", "redis://localhost"),

@@ -32,10 +32,10 @@ async fn measured(server: &Server) -> BTreeMap<String, f64> {
 }
 
 async fn page(server: &Server) -> String {
-    let answer = reqwest::get(format!("http://{}/metrics", address(server))).await.unwrap();
+    let answer = reqwest::get(format!("http://{}/metrics", address(server))).await.expect("it is served");
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
-    answer.text().await.unwrap()
+    answer.text().await.expect("it is text")
 }
 
 /// Waits until it is so: what is counted after an answer is counted a moment later.
@@ -52,11 +52,11 @@ async fn until(server: &Server, name: &str, holds: impl Fn(f64) -> bool) {
 }
 
 async fn scene<const N: usize>(names: [&str; N]) -> Scene<N> {
-    let server = Server::start_with(CONFAB, &FLAGS).await.unwrap();
-    let client = server.client().unwrap();
+    let server = Server::start_with(CONFAB, &FLAGS).await.expect("it starts");
+    let client = server.client().expect("a client of it");
     let mut people = Vec::new();
     for name in names {
-        people.push(harness::Person::register(&client, name).await.unwrap());
+        people.push(harness::Person::register(&client, name).await.expect("they register"));
     }
     Scene { server, people: people.try_into().unwrap_or_else(|_| unreachable!("one each")) }
 }
@@ -169,7 +169,7 @@ async fn a_slow_reader_that_is_let_go_and_its_return_are_counted() {
 /// The table rows of docs/metrics.md, by the series they name.
 fn documented() -> BTreeMap<String, String> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
-    let page = std::fs::read_to_string(file).unwrap();
+    let page = std::fs::read_to_string(file).expect("the page is there");
     let row = |line: &str| {
         let name = line.strip_prefix("| `")?.split_once('`')?.0;
         Some((name.to_owned(), line.to_owned()))

@@ -362,7 +362,7 @@ async fn people_at_other_nodes_are_here_too() {
     assert_eq!(keys.len(), 1);
     let _gone: () = ::redis::cmd("DEL").arg(keys).query_async(&mut connection).await.unwrap();
     let presences = &one.chat.inner.presences;
-    presences.expire(presences.leases.as_ref().unwrap()).await;
+    presences.expire(&**presences.leases.as_ref().unwrap()).await;
     frames_until(&adas, is(protocol::Presence::Offline)).await;
     assert_eq!(one.chat.person(ada, ben.user).await.unwrap().presence, protocol::Presence::Offline);
     drop(strangers);
