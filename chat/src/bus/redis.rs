@@ -1,29 +1,163 @@
-//! redis, as a wire and as an intake.
+//! Redis, as a wire and as an intake. One primary; a Redis cluster is refused, because a batch and a script touch several keys.
+//!
+//! As a wire: a doorbell is a `PUBLISH` to `{prefix}:group_msg:{conversation}`, `{prefix}:private_msg:{conversation}`,
+//! `{prefix}:user_msg:{user}` or `{prefix}:node_msg`, a batch in one write; a node listens by one pattern subscription on a
+//! connection of its own. Redis keeps nothing of it: whoever does not listen at that moment has a gap.
+//!
+//! As an intake: a line is the stream `{prefix}:submitted:{n}`, read through the consumer group `workers` with one consumer, `line`.
+//! - A line belongs to the worker whose name is in `{prefix}:lease:{n}`, for [`LEASE`](super::intake::LEASE) after it was renewed. Reading and looking
+//!   at the lease are one script, so that a worker that lost its lease without knowing gets nothing, however late its request arrives.
+//! - What was given and is not done is the group's list of pending entries. It belongs to the line and not to a worker: whoever
+//!   has the lease reads it first, so nothing has to be claimed from a dead consumer.
+//! - Done is `XACK` and `XDEL` in one transaction: a stream holds what is not done and nothing else; nothing is trimmed by length.
+//! - Live workers stand in `{prefix}:workers` by their last sign of life; each has at most its share of the lines and gives up others
+//!   between batches. All times are the server's: its clock jumping forward by a lease can end one early, and two workers may then
+//!   store the same thing, which is stored once.
+//! - The dead letters are the stream `{prefix}:dead`, the last [`DEAD`] of them; beyond that the oldest are forgotten, with a warning.
+//!
+//! `Ok` from [`Intake::submit`] means what the server's own settings make of it (docs/brokers.md); they are read at every connection,
+//! and what is weaker than it looks is told in the log. A backlog is bounded by the server's `maxmemory`: with `noeviction`
+//! submitting fails there, and nothing is lost.
+
+mod connection;
+mod durability;
+mod intake;
+mod lease;
+mod listen;
+#[cfg(test)]
+mod tests;
+mod wait;
+mod wire;
+mod work;
 
 use super::address::Address;
 use super::intake::{Intake, Work};
-use super::wire::{Link, WireError};
+use super::wire::{LONGEST_PAUSE, Link, PAUSE, Subject};
+use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Where the address names no port.
 pub(crate) const PORT: u16 = 6379;
-/// What an address may set besides the prefix.
-pub(crate) const SETTINGS: &[&str] = &[];
+/// What an address may set besides the prefix: the number of the database (0), and the replicas that must have a submission before
+/// it is `Ok` (0: the primary alone).
+pub(crate) const SETTINGS: &[&str] = &["db", "replicas"];
+/// Dead letters that are kept.
+const DEAD: usize = 10_000;
+/// The consumer group of every line, and its only consumer.
+const GROUP: &str = "workers";
+const CONSUMER: &str = "line";
+/// The field of an entry that holds what was submitted.
+const FIELD: &str = "sealed";
+/// How often an idle connection is asked whether it is still there. With as long for the answer, a half-open one is noticed in 4 s.
+const KEEPALIVE: Duration = Duration::from_secs(2);
 
 /// Starts to listen and makes ready to send. An error is a setting that cannot be meant; the broker may be away.
 pub(crate) async fn wire(address: &Address) -> Result<Link, String> {
-    let _ = address;
-    Err("not there yet".to_owned())
+    Ok(wire::open(Server::new(address)?).await)
 }
 
 /// Makes ready to submit. An error is a setting that cannot be meant; the broker may be away.
 pub(crate) async fn intake(address: &Address) -> Result<Box<dyn Intake>, String> {
-    let _ = address;
-    Err("not there yet".to_owned())
+    let replicas = address.number("replicas", 0)?;
+    Ok(Box::new(intake::Submitter::new(Server::new(address)?, replicas)))
 }
 
 /// Makes ready to work, under a name of its own among the workers.
 pub(crate) async fn work(address: &Address, worker: &str) -> Result<Box<dyn Work>, String> {
-    let _ = (address, worker);
-    let _unused: Option<WireError> = None;
-    Err("not there yet".to_owned())
+    Ok(Box::new(work::Worker::new(Server::new(address)?, worker)))
+}
+
+/// Where the server is and who we are there. It holds a password, so it is never shown.
+#[derive(Clone)]
+struct Server {
+    /// Tried in turn: several addresses of one primary, or of those that take its place.
+    hosts: Arc<[(String, u16)]>,
+    user: Option<(String, String)>,
+    db: i64,
+    names: Names,
+}
+
+impl Server {
+    fn new(address: &Address) -> Result<Self, String> {
+        let host = |host: &String| {
+            let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
+            (name.trim_matches(['[', ']']).to_owned(), port.parse().unwrap_or(PORT))
+        };
+        Ok(Self {
+            hosts: address.hosts.iter().map(host).collect(),
+            user: address.user.clone(),
+            db: address.number("db", 0)?,
+            names: Names(address.prefix.as_str().into()),
+        })
+    }
+
+    /// What the client needs to connect to one of the hosts.
+    fn info(&self, (host, port): &(String, u16)) -> ::redis::RedisResult<ConnectionInfo> {
+        let mut settings = RedisConnectionInfo::default()
+            .set_db(self.db)
+            .set_protocol(ProtocolVersion::RESP2)
+            .set_skip_set_lib_name();
+        if let Some((user, password)) = &self.user {
+            settings = settings.set_password(password);
+            if !user.is_empty() {
+                settings = settings.set_username(user);
+            }
+        }
+        let info = ConnectionAddr::Tcp(host.clone(), *port).into_connection_info()?;
+        let tcp = info.tcp_settings().clone().set_nodelay(true);
+        Ok(info.set_tcp_settings(tcp).set_redis_settings(settings))
+    }
+}
+
+/// Every name on the server begins with the prefix.
+#[derive(Clone)]
+struct Names(Arc<str>);
+
+impl Names {
+    /// What a doorbell is published to.
+    fn channel(&self, subject: Subject) -> String {
+        let prefix = &self.0;
+        match subject {
+            Subject::Direct(conversation) => format!("{prefix}:private_msg:{conversation}"),
+            Subject::Group(conversation) => format!("{prefix}:group_msg:{conversation}"),
+            Subject::User(user) => format!("{prefix}:user_msg:{user}"),
+            Subject::Nodes => format!("{prefix}:node_msg"),
+        }
+    }
+
+    /// All of them.
+    fn pattern(&self) -> String {
+        format!("{}:*_msg*", self.0)
+    }
+
+    fn submitted(&self, partition: u16) -> String {
+        format!("{}:submitted:{partition}", self.0)
+    }
+
+    fn lease(&self, partition: u16) -> String {
+        format!("{}:lease:{partition}", self.0)
+    }
+
+    fn workers(&self) -> String {
+        format!("{}:workers", self.0)
+    }
+
+    fn dead(&self) -> String {
+        format!("{}:dead", self.0)
+    }
+}
+
+/// The pauses between tries to connect: they double, each with jitter.
+struct Pause(Duration);
+
+impl Pause {
+    fn new() -> Self {
+        Self(PAUSE)
+    }
+
+    fn next(&mut self) -> Duration {
+        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
+        PAUSE + (self.0 - PAUSE).mul_f64(rand::random())
+    }
 }
