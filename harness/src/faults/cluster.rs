@@ -1,8 +1,8 @@
 //! Several nodes on one database and one broker, as a configuration of a run, and their start.
 
+use crate::Error;
 use crate::server::{Server, command};
 use crate::service::Service;
-use crate::Error;
 use futures::future::try_join_all;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -30,9 +30,11 @@ impl FromStr for Setup {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let accepts = || "accepts redis, nats or kafka, then perhaps :queued, then perhaps :sqlite".to_owned();
+        let accepts =
+            || "accepts redis, nats or kafka, then perhaps :queued, then perhaps :sqlite".to_owned();
         let mut parts = text.split(':');
-        let bus = parts.next().and_then(|name| ["redis", "nats", "kafka"].into_iter().find(|bus| *bus == name));
+        let bus =
+            parts.next().and_then(|name| ["redis", "nats", "kafka"].into_iter().find(|bus| *bus == name));
         let mut setup = Self { bus: bus.ok_or_else(accepts)?, queued: false, sqlite: false };
         for part in parts {
             match part {
@@ -88,11 +90,16 @@ impl Setup {
         Ok(Cluster { gateways, workers, broker, store })
     }
 
-    async fn nodes(binary: &Path, arguments: &[&str], roles: &str, count: usize) -> Result<Vec<Server>, Error> {
+    async fn nodes(
+        binary: &Path,
+        arguments: &[&str],
+        roles: &str,
+        count: usize,
+    ) -> Result<Vec<Server>, Error> {
         let arguments: Vec<&str> = arguments.iter().copied().chain(["--roles", roles]).collect();
-        try_join_all((0..count).map(|_| async {
-            Server::start_as(binary, TempDir::new()?, &arguments, &[]).await
-        }))
+        try_join_all(
+            (0..count).map(|_| async { Server::start_as(binary, TempDir::new()?, &arguments, &[]).await }),
+        )
         .await
     }
 }
@@ -114,7 +121,8 @@ pub struct Cluster {
 pub async fn copy_rows(binary: PathBuf, from: String, folder: &Path) -> Result<PathBuf, Error> {
     let file = folder.join("copy.db");
     let to = format!("sqlite://{}", file.display());
-    let copying = spawn_blocking(move || command(&binary).args(["move", "--from", &from, "--to", &to]).output());
+    let copying =
+        spawn_blocking(move || command(&binary).args(["move", "--from", &from, "--to", &to]).output());
     let output = copying.await.map_err(|error| Error::Process(error.to_string()))??;
     if output.status.success() {
         return Ok(file);

@@ -1,7 +1,7 @@
 //! The faults by name, and in which order they come.
 
-use super::stage::Stage;
 use super::cluster::Setup;
+use super::stage::Stage;
 use super::{clock, disk, hostile, network, nodes, process, readers};
 use crate::Error;
 use clap::ValueEnum;

@@ -105,7 +105,8 @@ pub fn compare(all: &[(Setup, Option<Vec<Judged>>)], print: &mut impl FnMut(&str
         let stuck: usize = happened().map(|happened| happened.recovery.stuck).sum();
         let other = failures(judged) - lost - doubled - reordered - stuck;
         let worst = happened().max_by_key(|happened| happened.recovery.waited);
-        let worst = worst.map(|worst| format!("{} ms ({})", worst.recovery.waited.as_millis(), worst.fault.name()));
+        let worst =
+            worst.map(|worst| format!("{} ms ({})", worst.recovery.waited.as_millis(), worst.fault.name()));
         print(&format!(
             "{name:<20}{:>7}{:>9}{:>9}{lost:>6}{doubled:>9}{reordered:>11}{stuck:>7}{other:>7}  {}",
             happened().count(),
