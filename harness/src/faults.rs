@@ -30,6 +30,7 @@ use crate::proxy::Conditions;
 use clap::{Args, ValueEnum};
 use cluster::Setup;
 use disk::Disk;
+use futures::future::join_all;
 use plan::{Fault, Outcome, Plan};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -72,6 +73,9 @@ pub struct Options {
     /// on one Postgres and, where messages are queued, two workers; with `:sqlite` one node. May be repeated.
     #[arg(long, conflicts_with = "planted")]
     pub cluster: Vec<Setup>,
+    /// Runs the clusters beside each other: sooner over, and recovery says more about this machine than about them.
+    #[arg(long, requires = "cluster")]
+    pub together: bool,
     /// What starts and breaks the database and the broker of a cluster.
     #[arg(long, default_value = "scripts/services")]
     pub services: PathBuf,
@@ -120,6 +124,8 @@ pub struct Round {
     pub size: Size,
     /// Messages a second.
     pub rate: u32,
+    /// Whether faults that need not last are short.
+    pub brief: bool,
     /// The cluster in place of the one server, and the script that starts what it stands on.
     pub cluster: Option<(Setup, PathBuf)>,
     /// A mistake the server is asked to make.
@@ -166,26 +172,52 @@ pub async fn run(options: &Options, print: &mut impl FnMut(&str)) -> Result<bool
         return Ok(table::failures(&judged) == 0);
     }
     let mut all = Vec::new();
-    for setup in &options.cluster {
-        print(&format!("--- {setup}"));
-        let begun = Instant::now();
-        match each(&binary, options, Some(*setup), print).await {
-            Ok((judged, left_out)) => {
-                table::write(&options.seed, &judged, &left_out, print);
-                all.push((*setup, Some(judged)));
+    if options.together {
+        let apart = options.cluster.iter().map(|setup| {
+            let binary = &binary;
+            async move {
+                let mut lines = Vec::new();
+                let judged =
+                    one(binary, options, *setup, &mut |line: &str| lines.push(line.to_owned())).await;
+                (*setup, lines, judged)
             }
-            // The others are worth knowing all the same.
-            Err(error) => {
-                print(&format!("the run stopped: {error}"));
-                all.push((*setup, None));
-            }
+        });
+        for (setup, lines, judged) in join_all(apart).await {
+            lines.iter().for_each(|line| print(line));
+            all.push((setup, judged));
         }
-        print(&format!("{setup}: {} s", begun.elapsed().as_secs()));
+    } else {
+        for setup in &options.cluster {
+            all.push((*setup, one(&binary, options, *setup, print).await));
+        }
     }
     if all.len() > 1 {
         table::compare(&all, print);
     }
     Ok(all.iter().all(|(_, judged)| judged.as_ref().is_some_and(|judged| table::failures(judged) == 0)))
+}
+
+/// One cluster, with its table; none where its run stopped, for the others are worth knowing all the same.
+async fn one(
+    binary: &Path,
+    options: &Options,
+    setup: Setup,
+    print: &mut impl FnMut(&str),
+) -> Option<Vec<Judged>> {
+    print(&format!("--- {setup}"));
+    let begun = Instant::now();
+    let judged = match Box::pin(each(binary, options, Some(setup), print)).await {
+        Ok((judged, left_out)) => {
+            table::write(&options.seed, &judged, &left_out, print);
+            Some(judged)
+        }
+        Err(error) => {
+            print(&format!("the run stopped: {error}"));
+            None
+        }
+    };
+    print(&format!("{setup}: {} s", begun.elapsed().as_secs()));
+    judged
 }
 
 type LeftOut = Vec<(Fault, &'static str)>;
@@ -276,6 +308,7 @@ fn rounds(options: &Options, setup: Option<Setup>) -> (Vec<Round>, LeftOut) {
         lasting: Duration::from_secs(seconds) / share,
         size: Size::default(),
         rate: options.profile.rate(),
+        brief: options.profile == Profile::Short,
         cluster: setup.map(|setup| (setup, options.services.clone())),
         planted: None,
         quiesce: QUIESCE,

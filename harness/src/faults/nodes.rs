@@ -49,9 +49,9 @@ pub async fn kill_broker(stage: &mut Stage, random: &mut StdRng) -> Result<Outco
     }
 }
 
-/// The broker hangs: its connections stay open and nobody answers.
+/// The broker hangs: its connections stay open and nobody answers. In a short run no longer than it must to be missed.
 pub async fn pause_broker(stage: &mut Stage, random: &mut StdRng) -> Result<Outcome, Error> {
-    let lasting = drawn(random, 5_000, 10_000);
+    let lasting = drawn(random, 5_000, if stage.brief { 6_000 } else { 10_000 });
     let Some(broker) = &stage.broker else { return Ok(missing("broker")) };
     broker.pause().await?;
     sleep(lasting).await;

@@ -93,6 +93,7 @@ impl Planted {
             lasting: Duration::from_secs(self.seconds),
             size: Size { people: 6, devices: 9, groups: 2, pairs: 3 },
             rate: 40,
+            brief: true,
             cluster: None,
             planted: Some(self.name),
             quiesce: QUIESCE,

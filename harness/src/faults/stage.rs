@@ -57,6 +57,8 @@ pub struct Stage {
     pub disk: Option<Disk>,
     /// The server's clock, where it has one of its own.
     pub clock: Option<Clock>,
+    /// Whether faults that need not last are short.
+    pub brief: bool,
     nobody: Client,
     history: History,
     binary: PathBuf,
@@ -154,6 +156,7 @@ impl Stage {
             store,
             disk,
             clock,
+            brief: round.brief,
             nobody,
             history,
             binary: binary.to_owned(),
