@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,6 +10,8 @@ import { fileURLToPath } from "node:url";
 const BINARY = process.env.CONFAB_BIN || fileURLToPath(new URL("../target/release/confab", import.meta.url));
 const READY = /^confab: listening on http:\/\/127\.0\.0\.1:(\d+)$/;
 const READY_MS = 15_000;
+/** A broker to serve over instead of the channel within the process. */
+const BUS = process.env.CONFAB_TEST_BUS;
 /** Lines of the server's log that are kept for the report of a failed test. */
 const LOG_LINES = 400;
 
@@ -21,6 +24,8 @@ export class Server {
   port = 0;
   private child: ChildProcess | undefined;
   private readonly lines: string[] = [];
+  /** Names of its own on the broker, which others use too. */
+  private readonly bus = BUS ? ["--bus", `${BUS}?prefix=e${randomBytes(8).toString("hex")}`] : [];
 
   private constructor(private readonly data: string) {}
 
@@ -43,7 +48,7 @@ export class Server {
   async start(): Promise<void> {
     // The settings of whoever runs the tests are none of the tests' business.
     const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("CONFAB_")));
-    const child = spawn(BINARY, ["serve", "--listen", `127.0.0.1:${this.port}`, "--data", this.data], {
+    const child = spawn(BINARY, ["serve", "--listen", `127.0.0.1:${this.port}`, "--data", this.data, ...this.bus], {
       env,
       stdio: ["ignore", "pipe", "pipe"],
     });

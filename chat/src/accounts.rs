@@ -174,7 +174,7 @@ impl Chat {
     /// The asker's own account.
     pub async fn me(&self, who: Identity) -> Result<Me> {
         let mut me = self.inner.stores.accounts.me(who.user).await?.ok_or(Error::Unauthorized)?;
-        self.fill_presence(&mut me.user);
+        self.fill_presence(&mut me.user).await;
         Ok(me)
     }
 
@@ -209,7 +209,7 @@ impl Chat {
     async fn search(&self, who: Identity, q: &str, within: Option<ConversationId>) -> Result<Vec<User>> {
         let q: String = q.trim().chars().take(limits::DISPLAY_NAME_CHARS).collect();
         let mut users = self.inner.stores.accounts.search_users(&q, who.user, within, limits::PEOPLE).await?;
-        users.iter_mut().for_each(|user| self.fill_presence(user));
+        self.fill_presences(&mut users).await;
         Ok(users)
     }
 
@@ -222,13 +222,13 @@ impl Chat {
     pub async fn people(&self, _who: Identity, ids: &[UserId]) -> Result<Vec<User>> {
         let ids = &ids[..ids.len().min(limits::PEOPLE_IDS)];
         let mut users = self.inner.stores.accounts.users(ids).await?;
-        users.iter_mut().for_each(|user| self.fill_presence(user));
+        self.fill_presences(&mut users).await;
         Ok(users)
     }
 
     pub(crate) async fn user(&self, id: UserId) -> Result<User> {
         let mut user = self.inner.stores.accounts.users(&[id]).await?.pop().ok_or(Error::NotFound)?;
-        self.fill_presence(&mut user);
+        self.fill_presence(&mut user).await;
         Ok(user)
     }
 }

@@ -16,6 +16,8 @@
 
 pub(crate) mod address;
 pub(crate) mod channel;
+#[cfg(test)]
+mod contract;
 pub(crate) mod intake;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;

@@ -151,7 +151,7 @@ impl Chat {
         let members = self.inner.stores.conversations.members(id).await?;
         let ids: Vec<_> = members.iter().map(|member| member.user).collect();
         let mut users = self.inner.stores.accounts.users(&ids).await?;
-        users.iter_mut().for_each(|user| self.fill_presence(user));
+        self.fill_presences(&mut users).await;
         Ok(Members { members, users })
     }
 

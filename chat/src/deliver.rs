@@ -15,6 +15,7 @@ use crate::hub::{Hub, Next, Socket, SocketId, encode};
 use crate::ingest::Answers;
 use crate::persist::{self, Reply};
 use crate::planted::{self, Mistake};
+use crate::presence::Presences;
 use crate::store::{Marked, Personal, Stores};
 use bytes::Bytes;
 use protocol::frame::close;
@@ -31,8 +32,9 @@ pub(crate) async fn run(
     stores: Stores,
     tickets: Arc<Tickets>,
     answers: Arc<Answers>,
+    presences: Arc<Presences>,
 ) {
-    let deliver = Deliver { hub, stores, tickets, answers };
+    let deliver = Deliver { hub, stores, tickets, answers, presences };
     // Sockets that may have missed something; each is looked after between two events.
     let mut missed: Vec<Arc<Socket>> = Vec::new();
     loop {
@@ -57,6 +59,7 @@ struct Deliver {
     stores: Stores,
     tickets: Arc<Tickets>,
     answers: Arc<Answers>,
+    presences: Arc<Presences>,
 }
 
 impl Deliver {
@@ -81,7 +84,7 @@ impl Deliver {
             Stored::Redeemed { ticket } => {
                 self.tickets.remember(ticket);
             }
-            Stored::Typing { .. } | Stored::Presence { .. } => moment(&self.hub, stored),
+            Stored::Typing { .. } | Stored::Presence { .. } => self.presences.heard(stored),
             Stored::Missed | Stored::Beat => {}
         }
     }

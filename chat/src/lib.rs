@@ -35,7 +35,9 @@ pub use hub::{Drained, Socket, SocketId};
 pub use identity::Identity;
 pub use open::OpenError;
 pub use resume::Resume;
-pub use settings::{Address, BusUrl, IngestMode, PostgresUrl, Registration, Roles, Settings, StoreUrl};
+pub use settings::{
+    Address, BusUrl, IngestMode, PostgresUrl, PresenceUrl, Registration, Roles, Settings, StoreUrl,
+};
 pub use store::{Act, Span};
 
 use ingest::Ingest;

@@ -11,9 +11,9 @@ use crate::doctor::Report;
 use crate::hub::Hub;
 use crate::ingest::{self, Answers, Ingest};
 use crate::persist::{self, QUEUE, Writer};
-use crate::presence::Presences;
+use crate::presence::{Leases, Presences};
 use crate::rates::Rates;
-use crate::settings::{BusUrl, IngestMode, Settings, StoreUrl};
+use crate::settings::{BusUrl, IngestMode, PresenceUrl, Settings, StoreUrl};
 use crate::store::Stores;
 use crate::store::postgres::{self, Postgres};
 use crate::store::sqlite::{self, Sqlite};
@@ -119,6 +119,17 @@ async fn link(bus: &BusUrl) -> Result<Option<Link>, OpenError> {
         BusUrl::Redis(address) => bus::redis::wire(address).await,
     };
     link.map(Some).map_err(|error| OpenError(format!("bus: {error}")))
+}
+
+/// Who is at which node, where nodes share that.
+fn leases(presence: &PresenceUrl) -> Result<Option<Leases>, OpenError> {
+    match presence {
+        PresenceUrl::Here => Ok(None),
+        #[cfg(feature = "redis")]
+        PresenceUrl::Redis(address) => {
+            Leases::open(address).map(Some).map_err(|error| OpenError(format!("presence: {error}")))
+        }
+    }
 }
 
 /// Where what is queued goes.
@@ -263,12 +274,21 @@ impl Chat {
         let writer = tokio::spawn(persist::run(queued, stores.clone(), bus.clone()));
         let (rings, rung) = mpsc::channel(RINGS);
         let answers = Arc::new(Answers::default());
-        let hearing =
-            deliver::run(subscription, rung, hub.clone(), stores.clone(), tickets.clone(), answers.clone());
+        let presences = Arc::new(Presences::new(hub.clone(), bus.clone(), leases(&settings.presence)?));
+        let hearing = deliver::run(
+            subscription,
+            rung,
+            hub.clone(),
+            stores.clone(),
+            tickets.clone(),
+            answers.clone(),
+            presences.clone(),
+        );
         let delivery = tokio::spawn(hearing);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (watched, conversations) = (hub.clone(), stores.conversations.clone());
         tasks.spawn(watch::run(watched, conversations, rings, pace, stop.clone()));
+        tasks.spawn(presences.clone().run(stop.clone()));
         let (mut queue, mut worker, mut ingest) = (None, None, Ingest::Direct);
         if settings.ingest == IngestMode::Queued {
             let seal = Seal::new(&key, "submitted");
@@ -282,8 +302,6 @@ impl Chat {
                 worker = Some(tokio::spawn(here.run(stop.clone())));
             }
         }
-        let presences = Arc::new(Presences::new(hub.clone(), bus.clone()));
-        tasks.spawn(presences.clone().run(stop.clone()));
         Ok(Self {
             inner: Arc::new(Inner {
                 registration: settings.registration,

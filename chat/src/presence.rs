@@ -1,12 +1,23 @@
 //! Who is here, and who is writing: only of the moment, never in the store, never in anybody's way.
 //!
 //! Each node knows its own sockets and tells, a little later, what differs from what it told last: a page that is
-//! loaded again is not worth two pieces of news. All of it goes over the bus, so that other nodes can hear it.
+//! loaded again is not worth two pieces of news. All of it goes over the bus, so that other nodes can hear it. Where nodes
+//! share [`Leases`], each also knows who is at the others: somebody is gone when they are gone everywhere.
 
+#[cfg(feature = "redis")]
+mod leases;
+#[cfg(not(feature = "redis"))]
+#[path = "presence/no_leases.rs"]
+mod leases;
+
+pub(crate) use self::leases::Leases;
+use self::leases::RENEW;
 use crate::Chat;
 use crate::bus::{Bus, Stored};
 use crate::clock::now;
+use crate::deliver::moment;
 use crate::hub::{Hub, Socket};
+use crate::store::Hello;
 use protocol::{ConversationId, Presence, ServerFrame, Timestamp, User, UserId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,13 +70,18 @@ pub(crate) struct Presences {
     hub: Arc<Hub>,
     bus: Arc<dyn Bus>,
     people: Mutex<People>,
+    /// Who is at the other nodes; none where there are no others, or they do not share it.
+    pub(crate) leases: Option<Leases>,
+    /// People whom other nodes told of as here, and their conversations; at most [`PENDING`].
+    elsewhere: Mutex<HashMap<UserId, Vec<ConversationId>>>,
     /// Rung when somebody is pending.
     stepped: Notify,
 }
 
 impl Presences {
-    pub(crate) fn new(hub: Arc<Hub>, bus: Arc<dyn Bus>) -> Self {
-        Self { hub, bus, people: Mutex::default(), stepped: Notify::new() }
+    pub(crate) fn new(hub: Arc<Hub>, bus: Arc<dyn Bus>, leases: Option<Leases>) -> Self {
+        let (people, elsewhere) = (Mutex::default(), Mutex::default());
+        Self { hub, bus, people, leases, elsewhere, stepped: Notify::new() }
     }
 
     fn people(&self) -> MutexGuard<'_, People> {
@@ -81,11 +97,61 @@ impl Presences {
                 rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 while !self.people().pending.is_empty() {
                     rounds.tick().await;
-                    self.round();
+                    self.round().await;
                 }
             }
         };
-        stop.run_until_cancelled(telling).await;
+        let sharing = async {
+            let Some(leases) = &self.leases else { return std::future::pending().await };
+            let mut turns = interval(RENEW);
+            turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                turns.tick().await;
+                leases.renew(&self.hub.people()).await;
+                self.expire(leases).await;
+            }
+        };
+        stop.run_until_cancelled(async { tokio::join!(telling, sharing) }).await;
+        if let Some(leases) = &self.leases {
+            let people: Vec<_> = self.hub.people().into_iter().map(|(user, _)| user).collect();
+            leases.end(&people).await;
+        }
+    }
+
+    /// Tells of those whom another node told of as here, and who are nowhere now: that node is gone.
+    pub(crate) async fn expire(&self, leases: &Leases) {
+        let people: Vec<UserId> = self.others().keys().copied().collect();
+        let Some(still) = leases.elsewhere(&people).await else { return };
+        for user in people.into_iter().filter(|user| !still.contains_key(user)) {
+            let Some(conversations) = self.others().remove(&user) else { continue };
+            if self.hub.presence(user) == Presence::Offline {
+                let (state, last_seen) = (Presence::Offline, Some(now()));
+                moment(&self.hub, Stored::Presence { user, state, last_seen, conversations });
+            }
+        }
+    }
+
+    fn others(&self) -> MutexGuard<'_, HashMap<UserId, Vec<ConversationId>>> {
+        self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A node tells how somebody is: passed on, unless they are here and it says that they are gone.
+    pub(crate) fn heard(&self, news: Stored) {
+        if let Stored::Presence { user, state, conversations, .. } = &news {
+            let here = self.hub.presence(*user) != Presence::Offline;
+            if *state == Presence::Offline {
+                self.others().remove(user);
+                if here {
+                    return;
+                }
+            } else if !here && self.leases.is_some() {
+                let mut others = self.others();
+                if others.len() < PENDING || others.contains_key(user) {
+                    others.insert(*user, conversations.clone());
+                }
+            }
+        }
+        moment(&self.hub, news);
     }
 
     /// A socket said hello.
@@ -137,8 +203,11 @@ impl Presences {
     }
 
     /// Tells of those whose time has come.
-    fn round(&self) {
+    async fn round(&self) {
         let now = Instant::now();
+        if let Some(leases) = &self.leases {
+            self.share(leases, now).await;
+        }
         let due: Vec<UserId> = {
             let people = self.people();
             let due = people.pending.iter().filter(|(_, pending)| pending.due <= now);
@@ -174,6 +243,47 @@ impl Presences {
                 let left = last_seen.map(|last_seen| Left { at: now - LEAVE, last_seen, conversations });
                 people.pending.insert(user, Pending { due: now, left });
                 return;
+            }
+        }
+    }
+
+    /// What is about to be told is shared first, and who is still at another node has not left.
+    async fn share(&self, leases: &Leases, now: Instant) {
+        let due: Vec<UserId> = {
+            let people = self.people();
+            let due = people.pending.iter().filter(|(_, pending)| pending.due <= now);
+            due.map(|(user, _)| *user).take(ROUND).collect()
+        };
+        let states = due.into_iter().map(|user| (user, self.hub.presence(user)));
+        let (gone, here): (Vec<_>, Vec<_>) = states.partition(|(_, state)| *state == Presence::Offline);
+        if !here.is_empty() {
+            leases.renew(&here).await;
+        }
+        let gone: Vec<_> = gone.into_iter().map(|(user, _)| user).collect();
+        if gone.is_empty() {
+            return;
+        }
+        leases.end(&gone).await;
+        let still = leases.elsewhere(&gone).await.unwrap_or_default();
+        let mut people = self.people();
+        for user in still.keys() {
+            if let Some(Pending { left: Some(left), .. }) = people.pending.remove(user) {
+                people.told.remove(user);
+                self.others().insert(*user, left.conversations);
+            }
+        }
+    }
+
+    /// How these people are, at whatever node.
+    pub(crate) async fn fill(&self, users: &mut [User]) {
+        users.iter_mut().for_each(|user| user.presence = self.of(user.id));
+        let Some(leases) = &self.leases else { return };
+        let unsure: Vec<_> =
+            users.iter().filter(|user| user.presence != Presence::Online).map(|user| user.id).collect();
+        let others = leases.elsewhere(&unsure).await.unwrap_or_default();
+        for user in users.iter_mut().filter(|user| user.presence != Presence::Online) {
+            if let Some(state) = others.get(&user.id) {
+                user.presence = *state;
             }
         }
     }
@@ -215,14 +325,25 @@ impl Presences {
         }
     }
 
-    /// Who is here of those the socket shares a conversation with.
-    pub(crate) fn present(&self, socket: &Arc<Socket>) -> ServerFrame {
+    /// Who is here of those the socket shares a conversation with; `company` knows those at other nodes.
+    pub(crate) async fn present(&self, socket: &Arc<Socket>, company: &dyn Hello) -> ServerFrame {
         let (mut online, mut away) = (Vec::new(), Vec::new());
-        for user in self.hub.company(socket, PRESENT) {
-            match self.of(user) {
-                Presence::Online => online.push(user),
-                Presence::Away => away.push(user),
-                Presence::Offline => {}
+        let mut people = self.hub.company(socket, PRESENT);
+        let mut others = HashMap::new();
+        if let Some(leases) = &self.leases {
+            match company.company(socket.who().user, PRESENT).await {
+                Ok(company) => {
+                    others = leases.elsewhere(&company).await.unwrap_or_default();
+                    people.extend(others.keys().take(PRESENT.saturating_sub(people.len())));
+                }
+                Err(error) => tracing::debug!(store.error = %error, "those at other nodes are not told of"),
+            }
+        }
+        for user in people {
+            match (self.of(user), others.get(&user)) {
+                (Presence::Online, _) | (_, Some(Presence::Online)) => online.push(user),
+                (Presence::Away, _) | (_, Some(Presence::Away)) => away.push(user),
+                (Presence::Offline, _) => {}
             }
         }
         ServerFrame::Present { online, away }
@@ -240,8 +361,12 @@ impl Chat {
         self.inner.presences.step(socket, state);
     }
 
-    pub(crate) fn fill_presence(&self, user: &mut User) {
-        user.presence = self.inner.presences.of(user.id);
+    pub(crate) async fn fill_presences(&self, users: &mut [User]) {
+        self.inner.presences.fill(users).await;
+    }
+
+    pub(crate) async fn fill_presence(&self, user: &mut User) {
+        self.fill_presences(std::slice::from_mut(user)).await;
     }
 }
 

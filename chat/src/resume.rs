@@ -97,7 +97,7 @@ impl Chat {
         }
         presences.came(socket);
         let mut user = start.user;
-        self.fill_presence(&mut user);
+        self.fill_presence(&mut user).await;
         let welcome = ServerFrame::Welcome {
             user,
             session: who.session,
@@ -110,7 +110,7 @@ impl Chat {
         frames.extend(heads_in_parts(conversations));
         frames.extend(gone);
         frames.push(ServerFrame::Live {});
-        frames.push(presences.present(socket));
+        frames.push(presences.present(socket, &*stores.hello).await);
         Ok(frames)
     }
 

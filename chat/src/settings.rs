@@ -24,8 +24,34 @@ pub struct Settings {
     pub ingest: IngestMode,
     /// What this node does.
     pub roles: Roles,
+    /// Where nodes share who is at which of them.
+    pub presence: PresenceUrl,
     /// Who may make an account.
     pub registration: Registration,
+}
+
+/// Where nodes share who is at which of them.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum PresenceUrl {
+    /// Nowhere: each knows its own.
+    #[default]
+    Here,
+    /// In Redis.
+    #[cfg(feature = "redis")]
+    Redis(Address),
+}
+
+impl FromStr for PresenceUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        #[cfg(feature = "redis")]
+        if text.starts_with("redis://") {
+            return Address::parse("redis", redis::PORT, &["db"], text).map(Self::Redis);
+        }
+        let _ = text;
+        Err("accepts `redis://HOST`".to_owned())
+    }
 }
 
 /// How messages come to the store.

@@ -262,6 +262,9 @@ pub(crate) trait Hello: Send + Sync {
     async fn start(&self, session: SessionId, account: UserId) -> Result<Option<Start>>;
     /// All of a person's conversations, in no order.
     async fn heads(&self, user: UserId) -> Result<Vec<Head>>;
+    /// People who share a conversation of a moderate size with this person, at most `most` of them, in no order. Asked only
+    /// where there are other nodes.
+    async fn company(&self, user: UserId, most: usize) -> Result<Vec<UserId>>;
     /// Those of these conversations the person is a member of, newest activity first.
     async fn whole(&self, user: UserId, ids: &[ConversationId]) -> Result<Vec<Conversation>>;
 }

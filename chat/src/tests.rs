@@ -61,6 +61,7 @@ fn settings(folder: &tempfile::TempDir) -> Settings {
         bus,
         ingest: IngestMode::Direct,
         roles: Roles::default(),
+        presence: crate::PresenceUrl::Here,
         registration: Registration::Open,
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! In reading order: [`frame`] and [`link`] are a socket that costs little, [`http`] the same for REST; [`seed`]
 //! fills databases, [`process`] runs the server and asks the system about it; [`pairs`] and [`crowd`] are people who
-//! talk; [`rows`] are the measurements, [`report`] writes them down. Floors, the same work by bare programs, are in
+//! talk, [`beside`] a pair in a process of its own; [`rows`] are the measurements, [`report`] writes them down. Floors, the same work by bare programs, are in
 //! [`floor`](crate::floor).
 
+pub mod beside;
 pub mod crowd;
 pub mod frame;
 pub mod http;

@@ -47,6 +47,9 @@ enum What {
     Faults(faults::Options),
     /// Measures a server of its own, beside bare programs that do the same work, and prints a table.
     Load(load::Options),
+    /// Two people who talk beside a crowd: a part of `load`.
+    #[command(hide = true)]
+    Beside(load::beside::Options),
     /// Runs one of the bare programs by itself.
     Floor {
         /// Which one.
@@ -63,6 +66,7 @@ async fn main() -> ExitCode {
             play_demo(&url, seed, Size { people, conversations, messages }).await
         }
         What::Load(options) => apart(move || load::run(&options, say)).await,
+        What::Beside(options) => apart(move || load::beside::run(&options, say)).await,
         What::Floor { program } => apart(move || floor::run(program, say)).await,
         What::Check { history } => match check::command::run(&history) {
             Ok((verdict, code)) => {

@@ -2,7 +2,7 @@
 
 use crate::log::Format;
 use crate::origin::PublicUrl;
-use chat::{BusUrl, IngestMode, Registration, Roles, StoreUrl};
+use chat::{BusUrl, IngestMode, PresenceUrl, Registration, Roles, StoreUrl};
 use serde::Deserialize;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -52,7 +52,7 @@ pub struct Given {
     /// Shared cache; not in this version [env: CONFAB_CACHE]
     #[arg(long, value_name = "URL")]
     pub cache: Option<String>,
-    /// Shared presence; not in this version [env: CONFAB_PRESENCE]
+    /// Where nodes share who is at which of them: redis://HOST [env: CONFAB_PRESENCE] [default: each knows its own]
     #[arg(long, value_name = "URL")]
     pub presence: Option<String>,
     /// Where files are kept; not in this version [env: CONFAB_FILES]
@@ -183,9 +183,8 @@ impl TryFrom<Given> for Settings {
     type Error = SettingError;
 
     fn try_from(given: Given) -> Result<Self, SettingError> {
-        let absent: [(&'static str, &Option<String>); 6] = [
+        let absent: [(&'static str, &Option<String>); 5] = [
             ("cache", &given.cache),
-            ("presence", &given.presence),
             ("files", &given.files),
             ("discovery", &given.discovery),
             ("node", &given.node),
@@ -233,6 +232,10 @@ impl TryFrom<Given> for Settings {
                 bus,
                 ingest,
                 roles,
+                presence: given
+                    .presence
+                    .as_deref()
+                    .map_or(Ok(PresenceUrl::Here), |text| parsed("presence", text))?,
                 registration: given
                     .registration
                     .as_deref()
@@ -269,7 +272,7 @@ mod tests {
             ("roles = \"gateway\"", "roles: accepts `gateway,worker` where"),
             ("bus = \"kafka://h\"\nroles = \"gateway,cook\"", "roles: accepts `gateway`"),
             ("cache = \"redis://h\"", "cache: accepts nothing"),
-            ("presence = \"redis://h\"", "presence: accepts nothing"),
+            ("presence = \"postgres://h\"", "presence: accepts `redis://HOST`"),
             ("files = \"s3://b\"", "files: accepts nothing"),
             ("discovery = \"consul://h\"", "discovery: accepts nothing"),
             ("node = \"a\"", "node: accepts nothing"),

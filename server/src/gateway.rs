@@ -1,12 +1,13 @@
 //! The WebSocket gateway: one task a socket, which reads, answers and writes in turns.
 //!
-//! In reading order: [`upgrade`] decides who may connect, [`connection`] is the life of a socket, [`reader`] makes
+//! In reading order: [`upgrade`] decides who may connect, [`arrivals`] when, [`connection`] is the life of a socket, [`reader`] makes
 //! frames of text, [`writer`] puts frames on the wire.
 //!
 //! One task rather than a reader and a writer, because a task's memory is paid for by every idle socket and because
 //! answers then keep the order of the requests by themselves. The hub only fills the socket's bounded queue; nobody
 //! waits for a socket but its own task.
 
+mod arrivals;
 mod connection;
 mod reader;
 mod upgrade;
@@ -14,8 +15,7 @@ mod writer;
 
 pub use upgrade::upgrade;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use std::num::NonZeroU32;
+use arrivals::Arrivals;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -25,16 +25,11 @@ use tokio_util::task::TaskTracker;
 /// Sockets of one process; one more is answered 503 and tries again later.
 const SOCKETS: usize = 20_000;
 
-/// Handshakes at once, and each second after. When everybody comes back after a restart they come in waves that the
-/// store can take; the rest is told to wait, before anything is looked up.
-const ARRIVALS_BURST: NonZeroU32 = NonZeroU32::new(2_000).unwrap();
-const ARRIVALS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
-
 /// Every socket of the process, to bound them and to wait for them at the end.
 #[derive(Clone, Debug)]
 pub struct Sockets {
     room: Arc<Semaphore>,
-    arrivals: Arc<DefaultDirectRateLimiter>,
+    arrivals: Arrivals,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -42,19 +37,13 @@ pub struct Sockets {
 impl Sockets {
     /// None yet.
     pub fn new() -> Self {
+        let stopping = CancellationToken::new();
         Self {
             room: Arc::new(Semaphore::new(SOCKETS)),
-            arrivals: Arc::new(RateLimiter::direct(
-                Quota::per_second(ARRIVALS_PER_SECOND).allow_burst(ARRIVALS_BURST),
-            )),
+            arrivals: Arrivals::new(stopping.clone()),
             tasks: TaskTracker::new(),
-            stopping: CancellationToken::new(),
+            stopping,
         }
-    }
-
-    /// Counts one more handshake, unless they come too fast.
-    fn arrive(&self) -> bool {
-        self.arrivals.check().is_ok()
     }
 
     /// A place for one more, unless there are too many or the server is stopping.
@@ -80,19 +69,5 @@ impl Sockets {
 impl Default for Sockets {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wave_of_handshakes_is_bounded() {
-        let sockets = Sockets::new();
-        let began = std::time::Instant::now();
-        let let_in = (0..10_000).filter(|_| sockets.arrive()).count();
-        let most = 2_000.0 + 1_000.0 * began.elapsed().as_secs_f64() + 1.0;
-        assert!(let_in >= 2_000 && (let_in as f64) <= most, "{let_in} of 10,000 at once");
     }
 }

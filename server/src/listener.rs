@@ -214,6 +214,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_request_ends_with_its_connection() {
+        let waits = CancellationToken::new();
+        let (begun, ended) = (Arc::new(Semaphore::new(0)), waits.clone());
+        let bell = begun.clone();
+        let handler = async move || {
+            let _guard = waits.clone().drop_guard();
+            bell.add_permits(1);
+            std::future::pending::<()>().await;
+        };
+        let (address, ..) = started(Router::new().route("/", post(handler))).await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        let _begun = begun.acquire().await.unwrap();
+        assert!(!ended.is_cancelled());
+        drop(client);
+        ended.cancelled().await;
+    }
+
+    #[tokio::test]
     async fn stopping_closes_idle_connections_and_ends() {
         let (address, stop, served) = started(Router::new()).await;
         let mut client = TcpStream::connect(address).await.unwrap();

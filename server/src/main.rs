@@ -2,10 +2,11 @@
 
 use server::cli::{Command, Outcome};
 use server::{Settings, cli, log, run};
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 
 /// Small allocations of many threads are what a chat server does all day; the system's allocator is slower at
 /// that and gives memory back later.
@@ -32,13 +33,22 @@ fn main() -> ExitCode {
     }
 }
 
+/// The runtime of sockets, requests and pages with a thread for each core, and the chat's own with one: its tasks commit and
+/// deliver one after the other anyway, and must not stand in line behind ten thousand sockets that write.
+fn runtimes() -> io::Result<(Runtime, Runtime)> {
+    let edge = Builder::new_multi_thread().thread_name("confab-edge").enable_all().build()?;
+    let chat =
+        Builder::new_multi_thread().worker_threads(1).thread_name("confab-chat").enable_all().build()?;
+    Ok((edge, chat))
+}
+
 fn serve(settings: Settings) -> ExitCode {
     log::start(settings.log_format);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("the runtime did not start: {error}"), 1),
+    let (edge, chat) = match runtimes() {
+        Ok(both) => both,
+        Err(error) => return fail(&format!("the runtimes did not start: {error}"), 1),
     };
-    let outcome = runtime.block_on(async {
+    let outcome = edge.block_on(async {
         let listen = settings.listen;
         let listener = match TcpListener::bind(listen).await {
             Ok(listener) => listener,
@@ -50,10 +60,14 @@ fn serve(settings: Settings) -> ExitCode {
         };
         let shutdown = run::signals().map_err(|error| (format!("signals: {error}"), 1))?;
         // A folder or a store that cannot be used is a setting that does not fit this machine.
-        run(listener, settings, ready, shutdown).await.map_err(|error| (error.to_string(), BAD_SETTING))
+        run(listener, settings, chat.handle(), ready, shutdown)
+            .await
+            .map_err(|error| (error.to_string(), BAD_SETTING))
     });
-    // Whatever is still running has had its time to finish.
-    runtime.shutdown_background();
+    // `run` has closed the chat. Whatever is still running has had its time to finish; what waits for the other runtime is
+    // dropped with its own.
+    edge.shutdown_background();
+    chat.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err((sentence, code)) => fail(&sentence, code),
@@ -61,7 +75,7 @@ fn serve(settings: Settings) -> ExitCode {
 }
 
 fn doctor(settings: &Settings) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime did not start: {error}"), 1),
     };
@@ -91,7 +105,7 @@ fn replay(bus: &chat::BusUrl) -> ExitCode {
 
 /// Says line by line what was done, and at last that it was.
 fn tell(doing: impl Future<Output = Result<Vec<String>, chat::OpenError>>, done: &str) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("the runtime did not start: {error}"), 1),
     };
@@ -113,12 +127,12 @@ fn ready(address: SocketAddr) {
 }
 
 fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
+    let mut out = io::stdout().lock();
     // Nobody reads our output: that is their choice, not a failure.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 fn fail(sentence: &str, code: u8) -> ExitCode {
-    let _ = writeln!(std::io::stderr().lock(), "confab: {sentence}");
+    let _ = writeln!(io::stderr().lock(), "confab: {sentence}");
     ExitCode::from(code)
 }

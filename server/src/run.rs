@@ -10,7 +10,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::context::TokioContext;
 use tokio_util::sync::CancellationToken;
 
 /// Clients come back after this long, each with its own jitter.
@@ -41,20 +43,25 @@ impl fmt::Display for RunError {
 impl std::error::Error for RunError {}
 
 /// Serves on `listener` until `shutdown` resolves, then drains and returns. Calls `ready` once connections are
-/// accepted.
+/// accepted. The chat's own tasks run on `chat_runtime`, which must outlive this; everything else on the caller's, which may
+/// be the same.
 ///
 /// # Errors
 /// When the chat cannot be opened.
 pub async fn run(
     listener: TcpListener,
     settings: Settings,
+    chat_runtime: &Handle,
     ready: impl FnOnce(SocketAddr),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let address = listener.local_addr().map_err(RunError::Listener)?;
     raise_file_limit();
     let serves = settings.chat.roles.gateway;
-    let chat = Chat::open(settings.chat).await.map_err(RunError::Open)?;
+    // What is spawned while it opens belongs to that runtime. Opening is polled here, inside the other's context, because the
+    // compiler cannot prove that a future which borrows the driver's pools may be sent there.
+    let opening = TokioContext::new(Chat::open(settings.chat), chat_runtime.clone());
+    let chat = opening.await.map_err(RunError::Open)?;
     // Rendering needs to know the runtime; leptos learns it when it looks at an app's routes, and any app will do.
     let _ = leptos_axum::generate_route_list(|| ());
     let edge = Edge::new(chat.clone(), settings.public_url);

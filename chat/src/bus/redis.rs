@@ -57,6 +57,13 @@ pub(crate) async fn wire(address: &Address) -> Result<Link, String> {
     Ok(wire::open(Server::new(address)?).await)
 }
 
+/// What a client needs to connect to the first of the hosts.
+pub(crate) fn connection_info(address: &Address) -> Result<ConnectionInfo, String> {
+    let server = Server::new(address)?;
+    let first = server.hosts.first().ok_or("accepts a host")?;
+    server.info(first).map_err(|error| error.to_string())
+}
+
 /// Makes ready to submit. An error is a setting that cannot be meant; the broker may be away.
 pub(crate) async fn intake(address: &Address) -> Result<Box<dyn Intake>, String> {
     let replicas = address.number("replicas", 0)?;

@@ -2,9 +2,9 @@
 
 use super::{Hub, Socket, SocketId};
 use bytes::Bytes;
-use protocol::{ConversationId, UserId};
+use protocol::{ConversationId, Presence, UserId};
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Sockets connected here beyond which a conversation gets no news of the moment: everybody's steps would be
 /// everybody's news, and their number grows with its square.
@@ -33,6 +33,17 @@ impl Hub {
                 }
             }
         }
+    }
+
+    /// Everybody who is here, and how.
+    pub(crate) fn people(&self) -> Vec<(UserId, Presence)> {
+        let mut people = Vec::new();
+        for shard in &self.users.shards {
+            let users = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            people.extend(users.keys().copied());
+        }
+        let states = people.into_iter().map(|user| (user, self.presence(user)));
+        states.filter(|(_, state)| *state != Presence::Offline).collect()
     }
 
     /// What a person's sockets hear. All that have said hello hear the same, so the fullest speaks for them.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Identity;
-use crate::deliver::moment;
+use crate::store;
 use async_trait::async_trait;
 use protocol::SessionId;
 use protocol::limits::QUEUE_FRAMES;
@@ -27,6 +27,28 @@ impl Bus for Direct {
     async fn close(&self) {}
 }
 
+/// A store that nobody asks: there are no other nodes.
+struct Nobody;
+
+#[async_trait]
+impl Hello for Nobody {
+    async fn start(&self, _: SessionId, _: UserId) -> store::Result<Option<store::Start>> {
+        unreachable!()
+    }
+
+    async fn heads(&self, _: UserId) -> store::Result<Vec<store::Head>> {
+        unreachable!()
+    }
+
+    async fn whole(&self, _: UserId, _: &[ConversationId]) -> store::Result<Vec<protocol::Conversation>> {
+        unreachable!()
+    }
+
+    async fn company(&self, _: UserId, _: usize) -> store::Result<Vec<UserId>> {
+        unreachable!()
+    }
+}
+
 struct Scene {
     hub: Arc<Hub>,
     presences: Arc<Presences>,
@@ -35,7 +57,7 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let hub = Arc::new(Hub::new());
-        let presences = Arc::new(Presences::new(hub.clone(), Arc::new(Direct(hub.clone()))));
+        let presences = Arc::new(Presences::new(hub.clone(), Arc::new(Direct(hub.clone())), None));
         tokio::spawn(presences.clone().run(CancellationToken::new()));
         Self { hub, presences }
     }
@@ -185,7 +207,9 @@ async fn a_storm_loses_nothing_for_those_who_read() {
         seen += heard(&reader).len();
     }
     assert_eq!(seen, expected);
-    let ServerFrame::Present { online, away } = scene.presences.present(&reader) else { panic!() };
+    let ServerFrame::Present { online, away } = scene.presences.present(&reader, &Nobody).await else {
+        panic!()
+    };
     assert_eq!((online.len(), away.len()), (PRESENT, 0));
 }
 
@@ -234,6 +258,9 @@ async fn crowds_and_full_queues_get_none() {
     sleep(TYPING_EVERY).await;
     scene.presences.typing(&ada, room);
     assert!(heard(&ben).iter().all(|frame| !matches!(frame, ServerFrame::Typing { .. })));
-    assert_eq!(scene.presences.present(&ada), ServerFrame::Present { online: vec![], away: vec![] });
+    assert_eq!(
+        scene.presences.present(&ada, &Nobody).await,
+        ServerFrame::Present { online: vec![], away: vec![] }
+    );
     drop(crowd);
 }

@@ -1,6 +1,7 @@
 //! Several nodes on one Postgres, over every bus: what one person does at one node reaches the others at theirs.
 
 use super::*;
+use crate::PresenceUrl;
 use crate::bus::sealed::{SEAL, Seal};
 use crate::watch::Pace;
 use protocol::frame::close;
@@ -22,12 +23,13 @@ struct Cluster {
     folder: TempDir,
     bus: BusUrl,
     ingest: IngestMode,
+    presence: PresenceUrl,
 }
 
 impl Cluster {
     async fn new(kind: &str, ingest: IngestMode) -> Option<Self> {
         let (bus, _) = (bus(kind)?, postgres()?);
-        Some(Self { folder: empty().await, bus, ingest })
+        Some(Self { folder: empty().await, bus, ingest, presence: PresenceUrl::Here })
     }
 
     async fn node(&self, roles: &str) -> Scene {
@@ -37,6 +39,7 @@ impl Cluster {
             bus: self.bus.clone(),
             ingest: self.ingest,
             roles: roles.parse().unwrap(),
+            presence: self.presence.clone(),
             ..settings(&self.folder)
         };
         Scene { chat: Chat::open_with(settings, |bus| bus, NEVER).await.unwrap(), folder }
@@ -311,6 +314,58 @@ async fn a_worker_that_dies_is_replaced(kind: &str) {
     for node in [gateway, second] {
         node.chat.shutdown().await;
     }
+}
+
+/// Who is at another node is told at the start, as a change, and as gone when that node is gone without a word.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_at_other_nodes_are_here_too() {
+    let Some(mut cluster) = Cluster::new("redis", IngestMode::Direct).await else { return };
+    let url = std::env::var("CONFAB_TEST_REDIS").unwrap();
+    let prefix = format!("p{:016x}", rand::random::<u64>());
+    cluster.presence = format!("{url}?prefix={prefix}").parse().unwrap();
+    let (one, other) = (cluster.node("gateway,worker").await, cluster.node("gateway,worker").await);
+    acquainted(&one, &other).await;
+    let [ada, ben, eve] = one.people().await;
+    one.group(ada, &[ben]).await;
+    let bens = other.socket(ben).await;
+    let strangers = other.socket(eve).await;
+    let shared = async {
+        // Told after a while: whoever comes and goes at once is no news.
+        loop {
+            let adas = one.chat.attach(ada);
+            let frames = one.chat.hello(&adas, Resume::default()).await.unwrap();
+            let present = ServerFrame::Present { online: vec![ben.user], away: vec![] };
+            if frames.contains(&present) {
+                return adas;
+            }
+            one.chat.detach(&adas);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let adas = tokio::time::timeout(Duration::from_secs(20), shared).await.expect("Ben is never there");
+    assert_eq!(one.chat.person(ada, ben.user).await.unwrap().presence, protocol::Presence::Online);
+    let is = |state| {
+        move |frames: &[ServerFrame]| {
+            frames.iter().any(|frame| matches!(frame, ServerFrame::Presence { user, state: of, .. } if *user == ben.user && *of == state))
+        }
+    };
+    other.chat.step(&bens, protocol::Presence::Away);
+    frames_until(&adas, is(protocol::Presence::Away)).await;
+    // The node is gone without a word: its leases run out.
+    let mut connection =
+        ::redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let keys: Vec<String> = ::redis::cmd("KEYS")
+        .arg(format!("{prefix}:presence:{}:*", ben.user))
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(keys.len(), 1);
+    let _gone: () = ::redis::cmd("DEL").arg(keys).query_async(&mut connection).await.unwrap();
+    let presences = &one.chat.inner.presences;
+    presences.expire(presences.leases.as_ref().unwrap()).await;
+    frames_until(&adas, is(protocol::Presence::Offline)).await;
+    assert_eq!(one.chat.person(ada, ben.user).await.unwrap().presence, protocol::Presence::Offline);
+    drop(strangers);
 }
 
 macro_rules! on_every_bus {

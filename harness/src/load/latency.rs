@@ -1,5 +1,6 @@
 //! How long things took: a histogram of microseconds with three digits.
 
+use crate::Error;
 use hdrhistogram::Histogram;
 use std::time::Duration;
 
@@ -23,6 +24,28 @@ impl Latency {
         if let Some(histogram) = &mut self.0 {
             histogram.saturating_record(u64::try_from(time.as_micros()).unwrap_or(LONGEST).max(1));
         }
+    }
+
+    /// For another process: each time in microseconds, and how often it was recorded.
+    pub fn to_line(&self) -> String {
+        let times = self.0.iter().flat_map(Histogram::iter_recorded);
+        let times = times.map(|time| format!("{}*{}", time.value_iterated_to(), time.count_at_value()));
+        times.collect::<Vec<_>>().join(" ")
+    }
+
+    /// What another process has measured.
+    pub fn from_line(line: &str) -> Result<Self, Error> {
+        let mut latency = Self::default();
+        for time in line.split_whitespace() {
+            let numbers = time
+                .split_once('*')
+                .and_then(|(time, count)| Some((time.parse().ok()?, count.parse().ok()?)));
+            let (time, count) = numbers.ok_or_else(|| Error::Unreadable(format!("a time: {time}")))?;
+            if let Some(histogram) = &mut latency.0 {
+                histogram.saturating_record_n(time, count);
+            }
+        }
+        Ok(latency)
     }
 
     /// How many.
@@ -66,5 +89,8 @@ mod tests {
         assert!((latency.p50() - 0.5).abs() < 0.01, "{}", latency.p50());
         assert!((latency.p99() - 0.99).abs() < 0.01, "{}", latency.p99());
         assert!((latency.max() - 3000.0).abs() < 5.0, "{}", latency.max());
+        let told = Latency::from_line(&latency.to_line()).unwrap();
+        assert_eq!((told.count(), told.p50(), told.p99()), (1001, latency.p50(), latency.p99()));
+        assert!(Latency::from_line("").unwrap().count() == 0 && Latency::from_line("7").is_err());
     }
 }

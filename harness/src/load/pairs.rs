@@ -37,6 +37,35 @@ impl Couples {
         }
         Ok(Self { all, epoch: seed.epoch()? })
     }
+
+    /// For another process.
+    pub fn to_line(&self) -> String {
+        let mut line = self.epoch.to_string();
+        for (one, other, conversation) in &self.all {
+            line.push_str(&format!(" {} {} {} {} {conversation}", one.id, one.token, other.id, other.token));
+        }
+        line
+    }
+
+    /// What another process has seeded.
+    pub fn from_line(line: &str) -> Result<Self, Error> {
+        let unreadable = || Error::Unreadable("pairs".into());
+        let (epoch, rest) = line.split_once(' ').ok_or_else(unreadable)?;
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        let resident = |id: &str, token: &str| {
+            let id = id.parse().map_err(|_| unreadable())?;
+            Ok::<_, Error>(Resident { id, username: String::new(), token: token.to_owned() })
+        };
+        let pair = |words: &[&str]| match words {
+            [one, ones, other, others, conversation] => {
+                let conversation = conversation.parse().map_err(|_| unreadable())?;
+                Ok((resident(one, ones)?, resident(other, others)?, conversation))
+            }
+            _ => Err(unreadable()),
+        };
+        let all = words.chunks(5).map(pair).collect::<Result<_, _>>()?;
+        Ok(Self { all, epoch: epoch.parse().map_err(|_| unreadable())? })
+    }
 }
 
 /// What the pairs have done since they were last asked.

@@ -1,5 +1,6 @@
 //! The life of a socket: hello, then frames in and frames out until one side ends it.
 
+use super::arrivals::{Place, SILENT};
 use super::reader::{self, Read};
 use super::writer;
 use crate::listener::Connection;
@@ -94,11 +95,17 @@ impl Drop for Attached {
     }
 }
 
-/// Serves a socket until it ends.
-pub(super) async fn serve(chat: Chat, who: Identity, mut wire: Wire, stopping: CancellationToken) {
+/// Serves a socket until it ends. Its place among the handshakes is the next one's once the answer to its `hello` is there.
+pub(super) async fn serve(
+    chat: Chat,
+    who: Identity,
+    mut wire: Wire,
+    place: Place,
+    stopping: CancellationToken,
+) {
     // From here on, because a session may end before the hello.
     let attached = Attached { socket: chat.attach(who), chat };
-    let ending = match Box::pin(greet(&attached, &mut wire, &stopping)).await {
+    let ending = match Box::pin(greet(&attached, &mut wire, place, &stopping)).await {
         Ok(()) => converse(&attached, &mut wire).await,
         Err(ending) => ending,
     };
@@ -118,8 +125,15 @@ async fn say_goodbye(mut wire: Wire, code: u16, reason: &'static str) {
 }
 
 /// The first frame, and everything that answers it.
-async fn greet(attached: &Attached, wire: &mut Wire, stopping: &CancellationToken) -> Result<(), Ending> {
+async fn greet(
+    attached: &Attached,
+    wire: &mut Wire,
+    place: Place,
+    stopping: &CancellationToken,
+) -> Result<(), Ending> {
     let Attached { chat, socket } = attached;
+    let mut place = Some(place);
+    let mut silent = std::pin::pin!(sleep(SILENT));
     let mut late = std::pin::pin!(sleep(HELLO));
     let text = loop {
         tokio::select! {
@@ -128,6 +142,7 @@ async fn greet(attached: &Attached, wire: &mut Wire, stopping: &CancellationToke
             () = stopping.cancelled() => {
                 return Err(Ending::close(close::RESTARTING, "the server is restarting"));
             }
+            () = &mut silent, if place.is_some() => place = None,
             () = &mut late => return Err(Ending::close(close::POLICY, "no hello")),
         }
     };
@@ -142,6 +157,8 @@ async fn greet(attached: &Attached, wire: &mut Wire, stopping: &CancellationToke
     }
     let resume = Resume { epoch, cursors: cursors.as_deref(), states: states.as_deref() };
     let answer = chat.hello(socket, resume).await;
+    // Before writing: who does not read must not keep others waiting.
+    drop(place);
     let frames = match answer {
         Ok(frames) => frames,
         Err(error) => return Err(refuse_hello(wire, socket, &error).await),

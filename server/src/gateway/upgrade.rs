@@ -26,7 +26,7 @@ const WRITE_BUFFER: usize = 1024;
 const MAX_WRITE_BUFFER: usize = 16 * 1024;
 /// When too many are connected, or too many of one person.
 const COME_BACK: Duration = Duration::from_secs(5);
-/// When they come too fast.
+/// When they come faster than they are served.
 const NEXT_WAVE: Duration = Duration::from_secs(1);
 /// A ticket is far shorter; more is not looked up.
 const TICKET_BYTES: usize = 256;
@@ -34,9 +34,9 @@ const TICKET_BYTES: usize = 256;
 /// `GET /ws`
 pub async fn upgrade(State(edge): State<Edge>, mut request: Request) -> Result<Response, Failure> {
     let accept = handshake(request.headers())?;
-    if !edge.sockets.arrive() {
+    let Some(place) = edge.sockets.arrivals.turn().await else {
         return Err(Error::Unavailable { retry_after: NEXT_WAVE }.into());
-    }
+    };
     let who = identity(&edge, request.uri().query(), request.headers()).await?;
     if edge.chat.sockets_of(who.user) >= limits::SOCKETS {
         return Err(Error::RateLimited { retry_after: COME_BACK }.into());
@@ -49,7 +49,7 @@ pub async fn upgrade(State(edge): State<Edge>, mut request: Request) -> Result<R
     edge.sockets.tasks.spawn(async move {
         // Boxed, so that the short upgrade does not make the long life bigger.
         if let Some(wire) = Box::pin(upgraded(upgrading)).await {
-            connection::serve(chat, who, wire, stopping).await;
+            connection::serve(chat, who, wire, place, stopping).await;
         }
         drop(room);
     });

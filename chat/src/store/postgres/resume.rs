@@ -5,6 +5,7 @@ use super::connections::reading;
 use super::conversations::{INLINE, some};
 use super::rows::{self, user_columns};
 use super::settings;
+use crate::hub::CROWD;
 use crate::store::{Head, Hello, Result, Start};
 use async_trait::async_trait;
 use protocol::{Conversation, ConversationId, SessionId, UserId};
@@ -59,6 +60,21 @@ impl Hello for Postgres {
             .fetch_all(&mut *connection)
             .await?;
             rows.iter().map(head).collect()
+        })
+    }
+
+    async fn company(&self, user: UserId, most: usize) -> Result<Vec<UserId>> {
+        reading!(self, "read who shares a conversation", |connection| async {
+            let rows = sqlx::query(
+                "SELECT DISTINCT o.account FROM member m JOIN conversation c ON c.id = m.conversation AND c.member_count <= $2 \
+                 JOIN member o ON o.conversation = m.conversation AND o.account <> $1 WHERE m.account = $1 LIMIT $3",
+            )
+            .bind(user.uuid())
+            .bind(i32::try_from(CROWD).unwrap_or(i32::MAX))
+            .bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .fetch_all(&mut *connection)
+            .await?;
+            rows.iter().map(|row| rows::user_id(row, "account")).collect()
         })
     }
 

@@ -3,10 +3,11 @@
 
 use crate::Error;
 use crate::load::Bench;
+use crate::load::beside::Beside;
 use crate::load::crowd::{Crowd, arrive};
 use crate::load::latency::Latency;
 use crate::load::link::Has;
-use crate::load::pairs::{Couples, Pairs};
+use crate::load::pairs::Couples;
 use crate::load::process::Process;
 use crate::load::report::Figure;
 use protocol::UserId;
@@ -134,7 +135,7 @@ pub(crate) async fn row_4(bench: Bench<'_>) -> Result<Vec<Figure>, Error> {
     let mut figures = Vec::new();
     let sizes = bench.options.size(vec![(1_000, 200, 5.0), (10_000, 40, 60.0)], vec![(200, 20, 5.0)]);
     for (size, count, target) in sizes {
-        let (_process, crowd, couples) = group(bench, size).await?;
+        let (process, crowd, couples) = group(bench, size).await?;
         singles(&crowd, 5).await?;
         crowd.take_each();
         let last = singles(&crowd, count).await?;
@@ -151,32 +152,25 @@ pub(crate) async fn row_4(bench: Bench<'_>) -> Result<Vec<Figure>, Error> {
             .times(&last)
             .note(format!("any member: p50 {:.2} ms; {} lost", each.p50(), crowd.lost())),
         );
-        let pair = Pairs::connect(_process.address, &couples).await?;
-        pair.open(BESIDE, Duration::from_secs(1)).await?;
-        pair.take();
-        pair.open(BESIDE, bench.options.size(Duration::from_secs(4), Duration::from_secs(1))).await?;
-        let alone = pair.take();
-        tokio::select! {
-            done = singles(&crowd, count) => drop(done?),
-            failed = pair.open(BESIDE, Duration::from_secs(600)) => failed?,
-        }
-        let beside = pair.take();
-        let delay = beside.received.p99() - alone.received.p50();
+        let mut pair = Beside::start(process.address, &couples, BESIDE)?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        pair.take()?;
+        tokio::time::sleep(bench.options.size(Duration::from_secs(4), Duration::from_secs(1))).await;
+        let alone = pair.take()?;
+        singles(&crowd, count).await?;
+        let beside = pair.take()?;
+        let delay = beside.p99() - alone.p50();
         figures.push(
             Figure::new(
                 4,
                 format!("delay of another conversation beside {size} members, p99"),
                 "ms",
                 delay,
-                beside.received.count(),
+                beside.count(),
             )
             .at_most(10.0)
-            .times(&beside.received)
-            .note(format!(
-                "alone p50 {:.2}, p99 {:.2} ms",
-                alone.received.p50(),
-                alone.received.p99()
-            )),
+            .times(&beside)
+            .note(format!("alone p50 {:.2}, p99 {:.2} ms", alone.p50(), alone.p99())),
         );
     }
     Ok(figures)

@@ -1,6 +1,6 @@
 use super::*;
 
-fn size<F: Future>(_: impl FnOnce(Chat, Identity, Wire, CancellationToken) -> F) -> usize {
+fn size<F: Future>(_: impl FnOnce(Chat, Identity, Wire, Place, CancellationToken) -> F) -> usize {
     size_of::<F>()
 }
 

@@ -8,7 +8,7 @@ use crate::bus::kafka::HOLD;
 use crate::bus::kafka::client::said;
 use crate::bus::kafka::topics::{Pauses, Topic, ensure};
 use crate::bus::kafka::work::trim;
-use crate::bus::wire::{PATIENCE, WireError};
+use crate::bus::wire::WireError;
 use bytes::Bytes;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
