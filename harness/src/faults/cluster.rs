@@ -79,6 +79,9 @@ impl Setup {
         let ingest = if self.queued { "queued" } else { "direct" };
         let mut arguments = vec!["serve", "--listen", "{listen}", "--data", "data"];
         arguments.extend(["--bus", broker.url(), "--ingest", ingest]);
+        if self.bus == "redis" {
+            arguments.extend(["--presence", broker.url()]);
+        }
         if let Some(store) = &store {
             arguments.extend(["--store", store.url()]);
         }
