@@ -1,10 +1,10 @@
 # The commands of Confab. Each is a few lines of script in scripts/; ARGS="…" is passed on to the program that runs.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test dev demo bench bench-full torture screenshot clean
+.PHONY: help run build test dev demo bench bench-full torture torture-cluster cluster screenshot clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 run: build ## build, then serve on http://127.0.0.1:3000 (ARGS: options of `confab serve`)
 	@target/release/confab serve $(ARGS)
@@ -30,6 +30,13 @@ bench-full: ## the same with ten million messages stored; half an hour and 10 GB
 
 torture: build ## break a server in every way for twelve minutes and judge what its clients saw (ARGS: --only kill, --seed 7, …)
 	@scripts/torture $(ARGS)
+
+torture-cluster: build ## the same for three nodes on Postgres and every broker, half an hour (CLUSTERS="nats kafka:queued", SEEDS, ARGS)
+	@scripts/tools services && scripts/torture-cluster $(ARGS)
+
+BUS ?= redis
+cluster: build ## start three nodes behind HAProxy on http://127.0.0.1:3000 (BUS: redis, nats, kafka); `scripts/cluster down` ends it
+	@scripts/tools services && BUS=$(BUS) scripts/cluster up
 
 screenshot: ## take the pictures of the README from the running product
 	@scripts/screenshot $(ARGS)

@@ -1,15 +1,17 @@
 //! `confab-harness faults`: breaks a server of its own in every way it can while people write, and judges what they saw.
 //!
 //! In reading order: [`team`] are the people and [`workload`] is what they do; [`stage`] is a server with a team behind a
-//! [`proxy`](crate::proxy); [`plan`] names the faults and orders them by the seed; [`process`], [`network`],
-//! [`readers`], [`hostile`], [`disk`] and [`clock`] make them happen; [`rows`] reads what is stored past the server,
+//! [`proxy`](crate::proxy), and [`cluster`] is several on one database; [`plan`] names the faults and orders them by the seed; [`process`], [`network`],
+//! [`readers`], [`hostile`], [`disk`], [`clock`] and [`nodes`] make them happen; [`rows`] reads what is stored past the server,
 //! [`gaps`] counts the events it left out; [`table`] is the end; [`planted`] shows that known mistakes are found.
 
 pub mod clock;
+pub mod cluster;
 pub mod disk;
 pub mod gaps;
 pub mod hostile;
 pub mod network;
+pub mod nodes;
 pub mod plan;
 pub mod planted;
 pub mod probe;
@@ -26,7 +28,9 @@ use crate::check::{self, Report};
 use crate::history::{self, History};
 use crate::proxy::Conditions;
 use clap::{Args, ValueEnum};
+use cluster::Setup;
 use disk::Disk;
+use futures::future::join_all;
 use plan::{Fault, Outcome, Plan};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -65,6 +69,16 @@ pub struct Options {
     /// Only this fault; may be repeated.
     #[arg(long, value_enum)]
     pub only: Vec<Fault>,
+    /// Not one server on SQLite but a cluster, BUS[:queued][:sqlite] with BUS one of redis, nats and kafka: three nodes
+    /// on one Postgres and, where messages are queued, two workers; with `:sqlite` one node. May be repeated.
+    #[arg(long, conflicts_with = "planted")]
+    pub cluster: Vec<Setup>,
+    /// Runs the clusters beside each other: sooner over, and recovery says more about this machine than about them.
+    #[arg(long, requires = "cluster")]
+    pub together: bool,
+    /// What starts and breaks the database and the broker of a cluster.
+    #[arg(long, default_value = "scripts/services")]
+    pub services: PathBuf,
     /// Expects a server built with this mistake to be found out; `all` for every one.
     #[arg(long)]
     pub planted: Option<String>,
@@ -110,6 +124,10 @@ pub struct Round {
     pub size: Size,
     /// Messages a second.
     pub rate: u32,
+    /// Whether faults that need not last are short.
+    pub brief: bool,
+    /// The cluster in place of the one server, and the script that starts what it stands on.
+    pub cluster: Option<(Setup, PathBuf)>,
     /// A mistake the server is asked to make.
     pub planted: Option<&'static str>,
     /// How long clients may take to be complete.
@@ -148,34 +166,97 @@ pub async fn run(options: &Options, print: &mut impl FnMut(&str)) -> Result<bool
     if let Some(planted) = &options.planted {
         return planted::run(&binary, planted, &options.seed, print).await;
     }
-    let (rounds, left_out) = rounds(options);
+    if options.cluster.is_empty() {
+        let (judged, left_out) = each(&binary, options, None, print).await?;
+        table::write(&options.seed, &judged, &left_out, print);
+        return Ok(table::failures(&judged) == 0);
+    }
+    let mut all = Vec::new();
+    if options.together {
+        let apart = options.cluster.iter().map(|setup| {
+            let binary = &binary;
+            async move {
+                let mut lines = Vec::new();
+                let judged =
+                    one(binary, options, *setup, &mut |line: &str| lines.push(line.to_owned())).await;
+                (*setup, lines, judged)
+            }
+        });
+        for (setup, lines, judged) in join_all(apart).await {
+            lines.iter().for_each(|line| print(line));
+            all.push((setup, judged));
+        }
+    } else {
+        for setup in &options.cluster {
+            all.push((*setup, one(&binary, options, *setup, print).await));
+        }
+    }
+    if all.len() > 1 {
+        table::compare(&all, print);
+    }
+    Ok(all.iter().all(|(_, judged)| judged.as_ref().is_some_and(|judged| table::failures(judged) == 0)))
+}
+
+/// One cluster, with its table; none where its run stopped, for the others are worth knowing all the same.
+async fn one(
+    binary: &Path,
+    options: &Options,
+    setup: Setup,
+    print: &mut impl FnMut(&str),
+) -> Option<Vec<Judged>> {
+    print(&format!("--- {setup}"));
+    let begun = Instant::now();
+    let judged = match Box::pin(each(binary, options, Some(setup), print)).await {
+        Ok((judged, left_out)) => {
+            table::write(&options.seed, &judged, &left_out, print);
+            Some(judged)
+        }
+        Err(error) => {
+            print(&format!("the run stopped: {error}"));
+            None
+        }
+    };
+    print(&format!("{setup}: {} s", begun.elapsed().as_secs()));
+    judged
+}
+
+type LeftOut = Vec<(Fault, &'static str)>;
+
+/// Every round of one configuration.
+async fn each(
+    binary: &Path,
+    options: &Options,
+    setup: Option<Setup>,
+    print: &mut impl FnMut(&str),
+) -> Result<(Vec<Judged>, LeftOut), Error> {
+    let (rounds, left_out) = rounds(options, setup);
     let mut judged = Vec::new();
     for (number, round) in rounds.iter().enumerate() {
         let kinds: BTreeSet<Fault> = round.faults.iter().copied().collect();
         let names: Vec<String> = kinds.iter().map(|fault| fault.name()).collect();
         let number_of = format!("round {} of {}", number + 1, rounds.len());
         print(&format!("{number_of}, seed {}: {}", round.seed, names.join(", ")));
+        let name = setup.map(|setup| format!("{}-", setup.to_string().replace(':', "-"))).unwrap_or_default();
         let (path, keep) = match &options.history {
             Some(path) if number == 0 => (path.clone(), true),
             Some(path) => (numbered(path, number + 1), true),
-            None => (temporary(&format!("{}-{}", round.seed, number + 1)), false),
+            None => (temporary(&format!("{name}{}-{}", round.seed, number + 1)), false),
         };
-        let result = play(&binary, round, &path, print).await;
+        let result = play(binary, round, &path, print).await;
         let fine = result.as_ref().is_ok_and(|judged| table::failures(std::slice::from_ref(judged)) == 0);
         if !fine || keep {
             print(&format!("history: {}", path.display()));
             if let (false, Ok(judged)) = (fine, &result) {
                 let log = path.with_added_extension("log");
                 std::fs::write(&log, &judged.left.log)?;
-                print(&format!("the server's log: {}", log.display()));
+                print(&format!("the servers' log: {}", log.display()));
             }
         } else if let Err(error) = std::fs::remove_file(&path) {
             print(&format!("{} could not be removed: {error}", path.display()));
         }
         judged.push(result?);
     }
-    table::write(&options.seed, &judged, &left_out, print);
-    Ok(table::failures(&judged) == 0)
+    Ok((judged, left_out))
 }
 
 fn numbered(path: &Path, number: usize) -> PathBuf {
@@ -190,12 +271,18 @@ fn temporary(name: &str) -> PathBuf {
 
 /// The faults of the options, those that need a disk or a clock of our own in a round of their own, and those that this
 /// machine does not allow, with the reason.
-fn rounds(options: &Options) -> (Vec<Round>, Vec<(Fault, &'static str)>) {
-    let chosen = |fault: &&Fault| options.only.is_empty() || options.only.contains(fault);
+fn rounds(options: &Options, setup: Option<Setup>) -> (Vec<Round>, LeftOut) {
+    let brief = setup.is_some() && options.profile == Profile::Short;
+    let chosen = |fault: &&Fault| match options.only.is_empty() {
+        true => fault.suits(setup) && (!brief || fault.is_of_clusters()),
+        false => options.only.contains(fault),
+    };
     let mut left_out = Vec::new();
     let (mut ordinary, mut special) = (Vec::new(), Vec::new());
     for fault in Fault::all().iter().filter(chosen).copied() {
-        if fault.needs_disk() && !Disk::is_allowed() {
+        if !fault.suits(setup) {
+            left_out.push((fault, "it does not happen to this configuration"));
+        } else if fault.needs_disk() && !Disk::is_allowed() {
             left_out.push((fault, "a tmpfs cannot be mounted here"));
         } else if fault.needs_clock() && clock::library().is_none() {
             left_out.push((fault, "libfaketime is not installed"));
@@ -205,7 +292,7 @@ fn rounds(options: &Options) -> (Vec<Round>, Vec<(Fault, &'static str)>) {
             ordinary.push(fault);
         }
     }
-    if options.only.is_empty() {
+    if options.only.is_empty() && !brief {
         // The server's death is the fault that matters most, and it is over soon: three times as many.
         let deaths = [Fault::Kill, Fault::KillInBurst];
         ordinary.extend(deaths.iter().chain(&deaths));
@@ -221,6 +308,8 @@ fn rounds(options: &Options) -> (Vec<Round>, Vec<(Fault, &'static str)>) {
         lasting: Duration::from_secs(seconds) / share,
         size: Size::default(),
         rate: options.profile.rate(),
+        brief: options.profile == Profile::Short,
+        cluster: setup.map(|setup| (setup, options.services.clone())),
         planted: None,
         quiesce: QUIESCE,
     };
@@ -252,10 +341,10 @@ pub async fn play(
 
 /// The server's last words help more than the error.
 fn with_log(error: Error, stage: &Stage) -> Error {
-    let log = stage.server.log();
+    let log = stage.log();
     let last: Vec<&str> = log.lines().rev().take(20).collect();
     let last: Vec<&str> = last.into_iter().rev().collect();
-    Error::Process(format!("{error}\nthe server's last words:\n{}", last.join("\n")))
+    Error::Process(format!("{error}\nthe servers' last words:\n{}", last.join("\n")))
 }
 
 /// Faults one after another until the time is over and each has happened as often as any other.

@@ -4,6 +4,7 @@
 //! run time, for one connection or for all of them and those to come.
 
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
 use std::io;
@@ -73,7 +74,7 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Links {
-    upstream: SocketAddr,
+    upstreams: Vec<SocketAddr>,
     seed: u64,
     state: Mutex<State>,
 }
@@ -82,9 +83,18 @@ struct Links {
 struct State {
     /// For connections to come.
     conditions: Conditions,
-    /// The open ones, by number. Taking a sender out cuts its connection.
-    open: BTreeMap<u64, watch::Sender<Conditions>>,
+    /// The open ones, by number. Taking one out cuts its connection.
+    open: BTreeMap<u64, Open>,
     accepted: u64,
+    /// A server that gets no new connections.
+    left: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Open {
+    conditions: watch::Sender<Conditions>,
+    /// The place of its server, once it is connected.
+    upstream: Option<usize>,
 }
 
 impl Links {
@@ -97,13 +107,19 @@ impl Links {
 impl Proxy {
     /// Listens on a free port of the loopback and forwards to `upstream`, which need not be there yet.
     pub async fn start(upstream: SocketAddr, seed: u64) -> io::Result<Self> {
+        Self::spread(vec![upstream], seed).await
+    }
+
+    /// The same in front of several servers: each connection goes to any of them, and where nobody is there to the next,
+    /// as a load balancer does it.
+    pub async fn spread(upstreams: Vec<SocketAddr>, seed: u64) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
         socket.set_recv_buffer_size(BUFFER)?; // what is accepted inherits both
         socket.set_send_buffer_size(BUFFER)?;
         socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let listener = socket.listen(1_024)?;
         let address = listener.local_addr()?;
-        let links = Arc::new(Links { upstream, seed, state: Mutex::default() });
+        let links = Arc::new(Links { upstreams, seed, state: Mutex::default() });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&links)));
         Ok(Self { address, links, accepting })
     }
@@ -128,13 +144,13 @@ impl Proxy {
     pub fn set(&self, conditions: Conditions) {
         let mut state = self.links.state();
         state.conditions = conditions;
-        state.open.retain(|_, link| change(link, conditions));
+        state.open.retain(|_, link| change(&link.conditions, conditions));
     }
 
     /// Conditions for one open connection; nothing happens where it is gone.
     pub fn set_one(&self, connection: u64, conditions: Conditions) {
         let mut state = self.links.state();
-        if state.open.get(&connection).is_some_and(|link| !change(link, conditions)) {
+        if state.open.get(&connection).is_some_and(|link| !change(&link.conditions, conditions)) {
             state.open.remove(&connection);
         }
     }
@@ -148,6 +164,16 @@ impl Proxy {
     pub fn cut_all(&self) -> usize {
         let open = std::mem::take(&mut self.links.state().open);
         open.len()
+    }
+
+    /// From now on the server at this place gets no new connections, and those it has are reset; none: every server gets
+    /// some again. Returns how many were reset.
+    pub fn leave(&self, upstream: Option<usize>) -> usize {
+        let mut state = self.links.state();
+        state.left = upstream;
+        let before = state.open.len();
+        state.open.retain(|_, link| upstream.is_none() || link.upstream != upstream);
+        before - state.open.len()
     }
 }
 
@@ -180,7 +206,7 @@ async fn accept(listener: TcpListener, links: Arc<Links>) {
         state.accepted += 1;
         let number = state.accepted;
         let (sender, conditions) = watch::channel(state.conditions);
-        state.open.insert(number, sender);
+        state.open.insert(number, Open { conditions: sender, upstream: None });
         drop(state);
         let links = Arc::clone(&links);
         tokio::spawn(async move {
@@ -191,7 +217,7 @@ async fn accept(listener: TcpListener, links: Arc<Links>) {
 }
 
 async fn forward(mut client: TcpStream, links: &Links, number: u64, conditions: watch::Receiver<Conditions>) {
-    let Ok(mut server) = connect(links.upstream).await else { return reset(&client) };
+    let Some(mut server) = reach(links, number).await else { return reset(&client) };
     // Small pieces must leave as small pieces. A connection that cannot be set so is gone already.
     if client.set_nodelay(true).and(server.set_nodelay(true)).is_err() {
         return;
@@ -209,6 +235,22 @@ async fn forward(mut client: TcpStream, links: &Links, number: u64, conditions: 
         reset(&client);
         reset(&server);
     }
+}
+
+/// Connects to any of the servers that is there.
+async fn reach(links: &Links, number: u64) -> Option<TcpStream> {
+    let left = links.state().left;
+    let mut places: Vec<usize> = (0..links.upstreams.len()).filter(|place| Some(*place) != left).collect();
+    places.shuffle(&mut StdRng::seed_from_u64(links.seed ^ !number));
+    for place in places {
+        let Ok(server) = connect(links.upstreams[place]).await else { continue };
+        // Cut in the meantime: the caller sees to it.
+        if let Some(open) = links.state().open.get_mut(&number) {
+            open.upstream = Some(place);
+        }
+        return Some(server);
+    }
+    None
 }
 
 async fn connect(upstream: SocketAddr) -> io::Result<TcpStream> {
@@ -390,6 +432,22 @@ mod tests {
         round_trip(&mut second).await;
         assert_eq!(proxy.cut_all(), 1);
         is_reset(&mut second).await;
+    }
+
+    #[tokio::test]
+    async fn connections_are_spread_over_those_who_are_there_and_leave_one() {
+        let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let proxy = Proxy::spread(vec![nobody, echo().await, echo().await], 7).await.unwrap();
+        let mut streams = Vec::new();
+        for _ in 0..16 {
+            streams.push(open(&proxy).await);
+        }
+        let first = proxy.leave(Some(1));
+        assert!(0 < first && first < 16, "{first}");
+        assert_eq!(proxy.leave(Some(0)), 0);
+        assert_eq!(proxy.leave(Some(2)), 16 - first);
+        open(&proxy).await;
+        assert_eq!(proxy.leave(Some(1)), 1);
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! The faults by name, and in which order they come.
 
+use super::cluster::Setup;
 use super::stage::Stage;
-use super::{clock, disk, hostile, network, process, readers};
+use super::{clock, disk, hostile, network, nodes, process, readers};
 use crate::Error;
 use clap::ValueEnum;
 use rand::rngs::StdRng;
@@ -39,6 +40,18 @@ pub enum Fault {
     DiskFull,
     /// The server's wall clock jumps.
     ClockJump,
+    /// On a cluster: SIGKILL of a worker, then a new start.
+    WorkerKill,
+    /// On a cluster: SIGKILL of the broker, then a new start.
+    BrokerKill,
+    /// On a cluster: SIGSTOP of the broker for five to ten seconds, then SIGCONT.
+    BrokerPause,
+    /// On a cluster: Postgres ends as in a crash, then a new start.
+    StoreCrash,
+    /// On a cluster: everybody at one node comes to the others.
+    Move,
+    /// On a cluster: SIGTERM of one node after another, each then started anew.
+    Rolling,
 }
 
 /// What came of one fault.
@@ -62,11 +75,6 @@ impl Fault {
         Self::value_variants()
     }
 
-    /// Those that need nothing of the server's surroundings.
-    pub fn ordinary() -> Vec<Self> {
-        Self::all().iter().copied().filter(|fault| !fault.needs_disk() && !fault.needs_clock()).collect()
-    }
-
     /// Its name on the command line and in the table.
     pub fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
@@ -80,6 +88,22 @@ impl Fault {
     /// Whether the server's clock must be ours.
     pub fn needs_clock(self) -> bool {
         self == Self::ClockJump
+    }
+
+    /// Whether it can happen to a single server, or to these nodes.
+    pub fn suits(self, setup: Option<Setup>) -> bool {
+        match (self, setup) {
+            (Self::WorkerKill, setup) => setup.is_some_and(Setup::workers),
+            (Self::StoreCrash | Self::Move | Self::Rolling, setup) => setup.is_some_and(Setup::several),
+            (Self::BrokerKill | Self::BrokerPause, setup) => setup.is_some(),
+            (fault, setup) => setup.is_none() || !fault.needs_disk() && !fault.needs_clock(),
+        }
+    }
+
+    /// Whether a short run on a cluster has it: what a single server suffers as well is left to its own run.
+    pub fn is_of_clusters(self) -> bool {
+        let own = [Self::Kill, Self::WorkerKill, Self::BrokerKill, Self::BrokerPause, Self::StoreCrash];
+        own.contains(&self) || [Self::Move, Self::Rolling].contains(&self)
     }
 
     /// Lets it happen and heals it.
@@ -99,6 +123,12 @@ impl Fault {
             Self::Hostile => hostile::happen(stage, random).await,
             Self::DiskFull => disk::fill(stage, random).await,
             Self::ClockJump => clock::jump(stage, random).await,
+            Self::WorkerKill => nodes::kill_worker(stage, random).await,
+            Self::BrokerKill => nodes::kill_broker(stage, random).await,
+            Self::BrokerPause => nodes::pause_broker(stage, random).await,
+            Self::StoreCrash => nodes::crash_store(stage, random).await,
+            Self::Move => nodes::evacuate(stage, random).await,
+            Self::Rolling => nodes::roll(stage, random).await,
         }
     }
 }

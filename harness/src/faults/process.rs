@@ -1,4 +1,4 @@
-//! Faults of the server's process.
+//! Faults of the server's process; of several, one is drawn.
 
 use super::plan::Outcome;
 use super::stage::Stage;
@@ -15,10 +15,11 @@ const BURST: usize = 150;
 pub async fn kill(stage: &mut Stage, random: &mut StdRng) -> Result<Outcome, Error> {
     let after = Duration::from_millis(random.random_range(0..800));
     let away = Duration::from_millis(random.random_range(0..600));
+    let node = stage.draw_node(random);
     sleep(after).await;
-    stage.server.kill9()?;
+    stage.nodes[node].kill9()?;
     sleep(away).await;
-    stage.start_again().await?;
+    stage.nodes[node].start_again().await?;
     Ok(format!("after {after:?}, away for {away:?}").into())
 }
 
@@ -27,36 +28,39 @@ pub async fn kill_in_burst(stage: &mut Stage, random: &mut StdRng) -> Result<Out
     let before = stage.team.acked();
     stage.workload.burst(BURST, false, random).await?;
     let heard = random.random_range(1..BURST as u64 / 2);
+    let node = stage.draw_node(random);
     let waiting = Instant::now();
     while stage.team.acked() < before + heard && waiting.elapsed() < DEADLINE {
         tokio::task::yield_now().await; // no timer: the next moment is the one that matters
     }
-    stage.server.kill9()?;
+    stage.nodes[node].kill9()?;
     let acked = stage.team.acked() - before;
-    stage.start_again().await?;
+    stage.nodes[node].start_again().await?;
     Ok(format!("after {acked} acks of {BURST}").into())
 }
 
 /// SIGSTOP: connections stay open and nobody answers.
 pub async fn freeze(stage: &mut Stage, random: &mut StdRng) -> Result<Outcome, Error> {
     let frozen = Duration::from_millis(random.random_range(1_500..4_500));
-    stage.server.signal("STOP")?;
+    let node = stage.draw_node(random);
+    stage.nodes[node].signal("STOP")?;
     sleep(frozen).await;
-    stage.server.signal("CONT")?;
+    stage.nodes[node].signal("CONT")?;
     Ok(format!("for {frozen:?}").into())
 }
 
 /// SIGTERM: the server takes its leave, and must do so in time and well.
 pub async fn restart(stage: &mut Stage, random: &mut StdRng) -> Result<Outcome, Error> {
     let after = Duration::from_millis(random.random_range(0..500));
+    let node = stage.draw_node(random);
     sleep(after).await;
-    stage.server.sigterm()?;
+    stage.nodes[node].sigterm()?;
     let begun = Instant::now();
-    let status = stage.server.exit().await?;
+    let status = stage.nodes[node].exit().await?;
     let mut outcome = Outcome::from(format!("down after {:?}", begun.elapsed()));
     if !status.success() {
         outcome.wrong.push(format!("SIGTERM ended the server with {status}"));
     }
-    stage.start_again().await?;
+    stage.nodes[node].start_again().await?;
     Ok(outcome)
 }

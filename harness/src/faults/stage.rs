@@ -1,7 +1,8 @@
-//! A server with a team at work behind a proxy: what faults happen to.
+//! A server, or several, with a team at work behind a proxy: what faults happen to.
 
 use super::Round;
 use super::clock::{self, Clock};
+use super::cluster::copy_rows;
 use super::disk::Disk;
 use super::probe::Probe;
 use super::rows;
@@ -12,10 +13,14 @@ use crate::proxy::Proxy;
 use crate::recorder::truth::record_rest;
 use crate::scene::PASSWORD;
 use crate::server::command;
+use crate::service::Service;
 use crate::{Client, Error, Server};
 use futures::future::{join_all, try_join_all};
+use protocol::ConversationId;
 use rand::RngExt;
 use rand::rngs::StdRng;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,16 +39,27 @@ pub struct Stage {
     pub workload: Workload,
     /// The people.
     pub team: Arc<Team>,
-    /// Between most devices and the server.
+    /// Between most devices and the servers.
     pub proxy: Proxy,
+    /// Between everything else and the servers, where there are several; nothing happens to it.
+    pub front: Option<Proxy>,
     /// Past it.
     pub probe: Probe,
-    /// The server.
-    pub server: Server,
+    /// The servers that people connect to; one, or those of a cluster.
+    pub nodes: Vec<Server>,
+    /// Those that store what is queued, where they are processes of their own.
+    pub workers: Vec<Server>,
+    /// Between the nodes of a cluster.
+    pub broker: Option<Service>,
+    /// Their Postgres.
+    pub store: Option<Service>,
     /// The server's disk, where it has one of its own.
     pub disk: Option<Disk>,
     /// The server's clock, where it has one of its own.
     pub clock: Option<Clock>,
+    /// Whether faults that need not last are short.
+    pub brief: bool,
+    nobody: Client,
     history: History,
     binary: PathBuf,
     data: PathBuf,
@@ -52,7 +68,7 @@ pub struct Stage {
 /// What a round leaves behind beside its history.
 #[derive(Clone, Debug, Default)]
 pub struct Left {
-    /// The server's log.
+    /// The logs of all servers.
     pub log: String,
     /// What the server's own recount of its stopped database does not find right, in its sentences.
     pub drift: Vec<String>,
@@ -80,17 +96,41 @@ impl Stage {
         let library = clock::library().filter(|_| round.faults.iter().any(|fault| fault.needs_clock()));
         let clock = library.map(Clock::new).transpose()?;
         let home = TempDir::new()?;
-        let data = disk.as_ref().map_or_else(|| home.path().join("data"), |disk| disk.path().join("data"));
-        let place = data.to_string_lossy().into_owned();
-        let mut environment = clock.as_ref().map(Clock::environment).unwrap_or_default();
-        if let Some(planted) = round.planted {
-            environment.push(("CONFAB_PLANTED", planted.to_owned()));
+        let mut data =
+            disk.as_ref().map_or_else(|| home.path().join("data"), |disk| disk.path().join("data"));
+        let (mut workers, mut broker, mut store) = (Vec::new(), None, None);
+        let nodes = match &round.cluster {
+            None => {
+                let place = data.to_string_lossy().into_owned();
+                let mut environment = clock.as_ref().map(Clock::environment).unwrap_or_default();
+                if let Some(planted) = round.planted {
+                    environment.push(("CONFAB_PLANTED", planted.to_owned()));
+                }
+                let environment: Vec<_> =
+                    environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                let arguments = ["serve", "--listen", "{listen}", "--data", &place];
+                vec![Server::start_as(binary, home, &arguments, &environment).await?]
+            }
+            Some((setup, services)) => {
+                let cluster = Box::pin(setup.start(binary, services)).await?;
+                (workers, broker, store) = (cluster.workers, Some(cluster.broker), cluster.store);
+                cluster.gateways
+            }
+        };
+        if round.cluster.is_some() {
+            data = nodes[0].data();
         }
-        let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let arguments = ["serve", "--listen", "{listen}", "--data", &place];
-        let server = Server::start_as(binary, home, &arguments, &environment).await?;
-        let nobody = server.client()?;
-        let proxy = Proxy::start(address(server.base())?, random.random()).await?;
+        let addresses: Vec<SocketAddr> =
+            nodes.iter().map(|node| address(node.base())).collect::<Result<_, _>>()?;
+        let proxy = Proxy::spread(addresses.clone(), random.random()).await?;
+        let front = match addresses.len() {
+            1 => None,
+            _ => Some(Proxy::spread(addresses, random.random()).await?),
+        };
+        let nobody = match &front {
+            None => nodes[0].client()?,
+            Some(front) => Client::new(&front.base())?,
+        };
         history
             .note(What::Run {
                 seed: round.seed,
@@ -108,24 +148,35 @@ impl Stage {
             workload,
             team,
             proxy,
+            front,
             probe,
-            server,
+            nodes,
+            workers,
+            broker,
+            store,
             disk,
             clock,
+            brief: round.brief,
+            nobody,
             history,
             binary: binary.to_owned(),
             data,
         })
     }
 
-    /// Where the server listens.
+    /// Where a server listens.
     pub fn address(&self) -> Result<SocketAddr, Error> {
-        address(self.server.base())
+        address(self.nodes[0].base())
     }
 
-    /// Starts the server again on what it has stored.
-    pub async fn start_again(&mut self) -> Result<(), Error> {
-        self.server.start_again().await
+    /// One of the nodes that people connect to. Nothing is drawn where there is only one.
+    pub fn draw_node(&self, random: &mut StdRng) -> usize {
+        if self.nodes.len() > 1 { random.random_range(0..self.nodes.len()) } else { 0 }
+    }
+
+    /// What all servers have written, one after another.
+    pub fn log(&self) -> String {
+        logs(&self.nodes, &self.workers)
     }
 
     /// Writes a fault's begin or end into the history.
@@ -157,7 +208,9 @@ impl Stage {
     /// Ends the work and writes the truths down: every screen, what fresh clients read over REST, and the rows. Then the
     /// server is stopped, its doctor looks at what it stored, and everything ends.
     pub async fn finish(self, writer: Writer, within: Duration) -> Result<Left, Error> {
-        let Self { workload, team, proxy, probe, mut server, disk, clock, history, binary, data } = self;
+        let Self { workload, team, proxy, front, probe, mut nodes, mut workers, .. } = self;
+        let (broker, store, disk, clock) = (self.broker, self.store, self.disk, self.clock);
+        let (nobody, history, binary, data) = (self.nobody, self.history, self.binary, self.data);
         workload.stop().await?;
         // Twice: what the first ones wait for may still be sent by the last ones.
         for _ in 0..2 {
@@ -167,35 +220,50 @@ impl Stage {
             .await
             .into_iter()
             .collect::<Result<(), _>>()?;
-        let nobody = server.client()?;
         for person in &team.people {
             record_truth(&nobody, &person.username, &history).await?;
         }
-        for rows in rows::read(data.join("confab.db")).await? {
-            if team.rooms.iter().any(|room| room.conversation == rows.conversation) {
-                history.note(What::Rows(rows)).await;
-            }
-        }
+        let rooms: BTreeSet<ConversationId> = team.rooms.iter().map(|room| room.conversation).collect();
         if let Ok(team) = Arc::try_unwrap(team) {
             for device in team.devices {
                 device.stop().await?;
             }
         }
-        drop((proxy, probe, history));
+        drop((proxy, front, probe));
+        for server in nodes.iter().chain(&workers) {
+            server.sigterm()?;
+        }
+        for server in nodes.iter_mut().chain(&mut workers) {
+            server.exit().await?;
+        }
+        let (place, file) = match &store {
+            None => (vec!["--data".into(), data.clone().into_os_string()], data.join("confab.db")),
+            Some(store) => {
+                let file = copy_rows(binary.clone(), store.url().to_owned(), nodes[0].home()).await?;
+                (vec!["--store".into(), store.url().into()], file)
+            }
+        };
+        for rows in rows::read(file).await? {
+            if rooms.contains(&rows.conversation) {
+                history.note(What::Rows(rows)).await;
+            }
+        }
+        drop(history);
         writer.finish().await?;
-        server.sigterm()?;
-        server.exit().await?;
-        let drift = recount(binary, data).await?;
-        let log = server.log();
-        drop((server, disk, clock));
+        let drift = recount(binary, place).await?;
+        let log = logs(&nodes, &workers);
+        drop((nodes, workers, broker, store, disk, clock));
         Ok(Left { log, drift })
     }
 }
 
+fn logs(nodes: &[Server], workers: &[Server]) -> String {
+    nodes.iter().chain(workers).map(Server::log).collect::<Vec<_>>().join("\n")
+}
+
 /// What the server's own doctor finds wrong in a database that nobody uses.
-async fn recount(binary: PathBuf, data: PathBuf) -> Result<Vec<String>, Error> {
-    let looking =
-        spawn_blocking(move || command(&binary).args(["doctor", "--data"]).arg(data).output()).await;
+async fn recount(binary: PathBuf, place: Vec<OsString>) -> Result<Vec<String>, Error> {
+    let looking = spawn_blocking(move || command(&binary).arg("doctor").args(place).output()).await;
     let output = looking.map_err(|error| Error::Process(error.to_string()))??;
     if output.status.success() {
         return Ok(Vec::new());

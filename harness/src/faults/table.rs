@@ -1,5 +1,6 @@
-//! The end of a run, as a table for people.
+//! The end of a run, and of several, as a table for people.
 
+use super::cluster::Setup;
 use super::plan::Fault;
 use super::{Happened, Judged};
 use crate::check::Rule;
@@ -82,4 +83,36 @@ pub fn write(seeds: &[u64], judged: &[Judged], left_out: &[(Fault, &str)], print
         seeds.join(", "),
         if failures == 0 { "all zero".to_owned() } else { format!("{failures} FAILURES") }
     ));
+}
+
+/// Prints configurations beside one another; none in place of what a run that stopped would have told.
+pub fn compare(all: &[(Setup, Option<Vec<Judged>>)], print: &mut impl FnMut(&str)) {
+    print("");
+    print(&format!(
+        "{:<20}{:>7}{:>9}{:>9}{:>6}{:>9}{:>11}{:>7}{:>7}  worst recovery",
+        "configuration", "faults", "sent", "acked", "lost", "doubled", "reordered", "stuck", "other"
+    ));
+    for (setup, judged) in all {
+        let name = setup.to_string();
+        let Some(judged) = judged else {
+            print(&format!("{name:<20}the run STOPPED"));
+            continue;
+        };
+        let sum = |pick: &dyn Fn(&Judged) -> usize| judged.iter().map(pick).sum::<usize>();
+        let rules = [Rule::C1, Rule::C2, Rule::C3].map(|rule| sum(&|judged| judged.report.count(rule)));
+        let [lost, doubled, reordered] = rules;
+        let happened = || judged.iter().flat_map(|judged| &judged.happened);
+        let stuck: usize = happened().map(|happened| happened.recovery.stuck).sum();
+        let other = failures(judged) - lost - doubled - reordered - stuck;
+        let worst = happened().max_by_key(|happened| happened.recovery.waited);
+        let worst =
+            worst.map(|worst| format!("{} ms ({})", worst.recovery.waited.as_millis(), worst.fault.name()));
+        print(&format!(
+            "{name:<20}{:>7}{:>9}{:>9}{lost:>6}{doubled:>9}{reordered:>11}{stuck:>7}{other:>7}  {}",
+            happened().count(),
+            sum(&|judged| judged.report.totals.sent),
+            sum(&|judged| judged.report.totals.acked),
+            worst.unwrap_or_default()
+        ));
+    }
 }
