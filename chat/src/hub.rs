@@ -24,9 +24,10 @@ use tokio::runtime::Handle;
 const SHARDS: usize = 64;
 
 /// Sockets of a room up to which all are woken at once: writing to them takes some milliseconds of one core.
-const AT_ONCE: usize = 1_024;
-/// Sockets of a larger room that are woken before everything else that is ready has its turn: half a millisecond of one core.
-const TURN: usize = 64;
+const AT_ONCE: usize = 256;
+/// Sockets of a larger room that are woken before everything else that is ready has its turn. The runtime lets a task that
+/// yields wait for 61 others at most, so more than that would pile up.
+const TURN: usize = 16;
 
 /// Wakes sockets a part at a time: ten thousand tasks that are ready at once would stand before everybody else's message.
 /// As many of these run as large rooms have had events just now; sockets that do not keep up are bounded by their queues.

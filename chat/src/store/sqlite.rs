@@ -42,8 +42,10 @@ const READERS: u32 = 4;
 const ACQUIRE: Duration = Duration::from_secs(4);
 /// How long a statement waits for another connection's lock. Only checkpoints ever hold one.
 const BUSY: Duration = Duration::from_secs(4);
-/// SQLite's cache of a connection: negative, so in KiB.
+/// SQLite's cache of a connection that writes: negative, so in KiB.
 const CACHE: i64 = -16_384;
+/// The same of the pooled ones that read. They read single rows; what they do not keep, the system does.
+const POOLED_CACHE: i64 = -2_048;
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// A failure with the name of what was being done.
@@ -113,7 +115,9 @@ impl Sqlite {
             .before_acquire(clean)
             .test_before_acquire(false)
             .acquire_timeout(ACQUIRE)
-            .connect_with(options.clone().pragma("query_only", "1"))
+            .connect_with(
+                options.clone().pragma("query_only", "1").pragma("cache_size", POOLED_CACHE.to_string()),
+            )
             .await
             .map_err(failed("open the database for reading"))?;
         let (readers, writer) = (Readers::start(file)?, Writer::start(file)?);

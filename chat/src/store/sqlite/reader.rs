@@ -1,8 +1,8 @@
 //! Reads of many rows, on threads that call SQLite by themselves. Through sqlx each row crosses to the runtime by
 //! itself, and where both threads share a core each crossing is a context switch: a quarter of a list of 500 conversations.
 
+use super::BUSY;
 use super::rows::{Fields, corrupt};
-use super::{BUSY, CACHE};
 use crate::store::{Result, StoreError};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, OpenFlags};
@@ -16,6 +16,8 @@ use tokio::sync::oneshot;
 const THREADS: usize = 2;
 /// Reads that may wait. Beyond it one more is refused: at some milliseconds each, these take as long as anybody waits.
 const QUEUE: usize = 1_024;
+/// SQLite's cache of each thread: negative, so in KiB. A list of 500 conversations touches some 6 MiB of pages.
+const CACHE: i64 = -8_192;
 /// Statements kept prepared on each thread.
 const STATEMENTS: usize = 32;
 
