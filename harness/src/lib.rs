@@ -20,6 +20,7 @@ pub mod recorder;
 pub mod replica;
 pub mod scene;
 pub mod server;
+pub mod service;
 pub mod socket;
 
 pub use client::{Answer, Client};
