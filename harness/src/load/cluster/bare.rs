@@ -24,6 +24,9 @@ const TABLES: &str = include_str!("../../../../chat/migrations/postgres/0001_fir
 /// Writers of the floor: as many as there are nodes.
 const WRITERS: [usize; 2] = [1, 2];
 
+/// Characters of an error that are told; it quotes the whole statement.
+const SAID: usize = 300;
+
 /// All of them, as rows of their own.
 pub async fn measure(options: &Options, store: &Store) -> Result<Vec<Figure>, Error> {
     let seconds = options.size(5, 2);
@@ -50,23 +53,24 @@ pub async fn measure(options: &Options, store: &Store) -> Result<Vec<Figure>, Er
 fn inserts(store: &Store, writers: usize, seconds: u64) -> Result<f64, Error> {
     let url = store.database("bare")?;
     psql(&url, TABLES)?;
-    let mut script =
-        "\\set n :n + 1\nINSERT INTO message (conversation, seq, posted_rev, rev, id, sender, nonce, digest, body, \
-         sent_at) VALUES "
-            .to_owned();
+    // The two parameters stand once: a statement of pgbench takes 255 at most.
+    let mut script = "\\set n :n + 1\nINSERT INTO message (conversation, seq, posted_rev, rev, id, sender, nonce, digest, \
+                      body, sent_at) SELECT overlay(v.conversation PLACING lpad(to_hex(p.client), 4, '0') FROM 1 FOR \
+                      4)::uuid, p.n, p.n, p.n, gen_random_uuid(), v.sender::uuid, lpad(to_hex(p.n), 16, '0') || '-' || \
+                      p.client || '-' || v.row, v.row, v.body, 0 FROM (SELECT :n::bigint, :client_id::integer) AS p (n, \
+                      client), (VALUES "
+        .to_owned();
     for row in 0..BATCH {
         let comma = if row == 0 { "" } else { ", " };
         // Writing into a String cannot fail.
         let _ = write!(
             script,
-            "{comma}(overlay('{}' PLACING lpad(to_hex(:client_id), 4, '0') FROM 1 FOR 4)::uuid, :n, :n, :n, \
-             gen_random_uuid(), '{}', lpad(to_hex(:n), 16, '0') || '-{row}-' || :client_id, {row}, \
-             '{{\"kind\":\"text\",\"text\":\"{TEXT}\"}}', 0)",
+            "{comma}('{}', '{}', {row}, '{{\"kind\":\"text\",\"text\":\"{TEXT}\"}}')",
             protocol::UserId::generate().uuid(),
             protocol::UserId::generate().uuid(),
         );
     }
-    script.push_str(";\n");
+    script.push_str(") AS v (conversation, sender, row, body);\n");
     let file = NamedTempFile::new()?;
     std::fs::write(file.path(), script)?;
     let (count, time) = (writers.to_string(), seconds.to_string());
@@ -81,7 +85,10 @@ fn inserts(store: &Store, writers: usize, seconds: u64) -> Result<f64, Error> {
         text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse::<f64>().ok());
     match rate {
         Some(rate) if output.status.success() => Ok(rate * BATCH as f64),
-        _ => Err(Error::Process(format!("pgbench: {}", String::from_utf8_lossy(&output.stderr).trim()))),
+        _ => {
+            let said: String = String::from_utf8_lossy(&output.stderr).trim().chars().take(SAID).collect();
+            Err(Error::Process(format!("pgbench: {said}")))
+        }
     }
 }
 
