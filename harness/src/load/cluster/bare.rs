@@ -117,7 +117,8 @@ async fn round_trip(options: &Options, bus: Bus, time: Duration) -> Result<Laten
             break;
         }
         until(due).await;
-        (discard(&ears)?, discard(&mouth)?);
+        discard(&ears)?;
+        discard(&mouth)?;
         let sent = Instant::now();
         write_all(&mouth, message.as_bytes()).await?;
         timeout(DEADLINE, heard(&ears))
