@@ -1,7 +1,7 @@
 # The commands of Confab. Each is a few lines of script in scripts/; ARGS="…" is passed on to the program that runs.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test dev demo bench bench-full torture torture-cluster cluster screenshot clean
+.PHONY: help run build test dev demo bench bench-full bench-cluster torture torture-cluster cluster screenshot clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,9 @@ bench: ## measure the release build, server and load on a core each (ARGS: --qui
 
 bench-full: ## the same with ten million messages stored; half an hour and 10 GB
 	@scripts/bench --messages 10000000 $(ARGS)
+
+bench-cluster: ## measure nodes on one Postgres with every bus, ten minutes (CLUSTERS="kafka:queued nats", ARGS: --quick, --runs 1, …)
+	@scripts/bench-cluster $(ARGS)
 
 torture: build ## break a server in every way for twelve minutes and judge what its clients saw (ARGS: --only kill, --seed 7, …)
 	@scripts/torture $(ARGS)

@@ -3,9 +3,10 @@
 //! In reading order: [`frame`] and [`link`] are a socket that costs little, [`http`] the same for REST; [`seed`]
 //! fills databases, [`process`] runs the server and asks the system about it; [`pairs`] and [`crowd`] are people who
 //! talk, [`beside`] a pair in a process of its own; [`rows`] are the measurements, [`report`] writes them down. Floors, the same work by bare programs, are in
-//! [`floor`](crate::floor).
+//! [`floor`](crate::floor). [`cluster`] measures several nodes on what they share.
 
 pub mod beside;
+pub mod cluster;
 pub mod crowd;
 pub mod frame;
 pub mod http;
@@ -45,6 +46,13 @@ pub struct Options {
     /// How often everything is measured; the table has medians.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
     pub runs: u64,
+    /// Instead of the rows: nodes on Postgres with this bus, `channel`, `redis`, `nats` or `kafka`, queued first where
+    /// `:queued` is added; several with commas between them.
+    #[arg(long, value_delimiter = ',')]
+    pub cluster: Vec<cluster::setup::Setup>,
+    /// What starts databases and brokers for clusters.
+    #[arg(long, default_value = "scripts/services")]
+    pub services: PathBuf,
     /// Small numbers, for a look whether it works at all.
     #[arg(long)]
     pub quick: bool,
@@ -99,8 +107,13 @@ struct Report {
 
 /// Measures, tells how far it is, writes the files. Blocks the calling thread, which is bound to the load's core.
 pub fn run(options: &Options, mut tell: impl FnMut(&str)) -> Result<(), Error> {
-    let report = measure(options, &mut tell)?;
+    let report =
+        if options.cluster.is_empty() { measure(options, &mut tell) } else { together(options, &mut tell) }?;
     let mut table = report::markdown(&report.machine, &report.figures);
+    if !options.cluster.is_empty() {
+        table.push('\n');
+        table.push_str(&cluster::table::markdown(&options.cluster, &report.figures));
+    }
     for failed in &report.failed {
         table.push_str(&format!("\n- {failed}"));
     }
@@ -170,10 +183,24 @@ fn measure(options: &Options, mut told: impl FnMut(&str)) -> Result<Report, Erro
     Ok(Report { machine, figures: report::medians(&runs), runs, failed })
 }
 
+/// The same of clusters; nothing is bound to a core.
+fn together(options: &Options, told: impl FnMut(&str)) -> Result<Report, Error> {
+    open_files()?;
+    let machine = report::shared_machine(options.runs);
+    let (runs, failed) = cluster::measure(options, told)?;
+    Ok(Report { machine, figures: report::medians(&runs), runs, failed })
+}
+
 /// Binds this process to the load's core and takes all the files the system allows.
 fn bind() -> Result<(), Error> {
     let pid = std::process::id().to_string();
     command(Command::new("taskset").args(["-a", "-c", "-p", LOAD_CORE, &pid]))?;
+    open_files()
+}
+
+/// Takes all the files the system allows.
+fn open_files() -> Result<(), Error> {
+    let pid = std::process::id().to_string();
     let limit = std::fs::read_to_string("/proc/self/limits")?;
     let hard = limit
         .lines()

@@ -21,6 +21,8 @@ pub enum Kind {
     Live,
     /// `event`.
     Event,
+    /// `accepted`.
+    Accepted,
     /// `ack`.
     Ack,
     /// `refused`.
@@ -42,6 +44,7 @@ impl Kind {
         match opcode {
             1 => match payload.get(9..PREFIX) {
                 Some(b"eve") => Self::Event,
+                Some(b"acc") => Self::Accepted,
                 Some(b"ack") => Self::Ack,
                 Some(b"ref") => Self::Refused,
                 Some(b"hea") => Self::Heads,
@@ -185,13 +188,22 @@ mod tests {
             frame(1, &long),
             frame(1, &middle),
             frame(1, r#"{"type":"live"}"#),
+            frame(1, r#"{"type":"accepted"}"#),
             frame(9, ""),
             frame(1, "{}"),
             frame(1, r#"{"type":"event"}"#),
             frame(8, "\u{3}"),
         ];
-        let kinds =
-            [Kind::Event, Kind::Ack, Kind::Live, Kind::Control, Kind::Other, Kind::Event, Kind::Close];
+        let kinds = [
+            Kind::Event,
+            Kind::Ack,
+            Kind::Live,
+            Kind::Accepted,
+            Kind::Control,
+            Kind::Other,
+            Kind::Event,
+            Kind::Close,
+        ];
         let stream = frames.concat();
         for size in [1, 2, 3, 5, 13, 100, 4096, stream.len()] {
             let (mut scanner, mut seen) = (Scanner::default(), Vec::new());

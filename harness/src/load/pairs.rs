@@ -38,6 +38,17 @@ impl Couples {
         Ok(Self { all, epoch: seed.epoch()? })
     }
 
+    /// Pairs that were seeded by other means.
+    pub const fn new(all: Vec<(Resident, Resident, ConversationId)>, epoch: Epoch) -> Self {
+        Self { all, epoch }
+    }
+
+    /// The first so many of them.
+    #[must_use]
+    pub fn first(&self, count: usize) -> Self {
+        Self { all: self.all.iter().take(count).cloned().collect(), epoch: self.epoch }
+    }
+
     /// For another process.
     pub fn to_line(&self) -> String {
         let mut line = self.epoch.to_string();
@@ -73,6 +84,8 @@ impl Couples {
 pub struct Tally {
     /// From sending, or from the time it was meant for, to the `ack`.
     pub acked: Latency,
+    /// The same to `accepted`, from servers that queue.
+    pub accepted: Latency,
     /// The same to the event on the other socket.
     pub received: Latency,
     /// Refused sends.
@@ -87,6 +100,8 @@ struct Pair {
     conversation: ConversationId,
     sender: RefCell<Option<Sender>>,
     unacked: RefCell<VecDeque<Instant>>,
+    /// Of servers that queue; of others it is emptied with the ack.
+    unaccepted: RefCell<VecDeque<Instant>>,
     unreceived: RefCell<VecDeque<Instant>>,
 }
 
@@ -110,23 +125,40 @@ pub struct Pairs {
 impl Pairs {
     /// Connects both sides of every pair.
     pub async fn connect(address: SocketAddr, couples: &Couples) -> Result<Self, Error> {
+        Self::spread(&[address], couples).await
+    }
+
+    /// The same over several nodes in turn: where there is more than one, sender and receiver are never at the same.
+    pub async fn spread(nodes: &[SocketAddr], couples: &Couples) -> Result<Self, Error> {
         let shared = Rc::new(Shared::default());
         let (mut pairs, mut wires) = (Vec::new(), Vec::new());
+        let mut turn = nodes.iter().copied().cycle();
         for (one, other, conversation) in &couples.all {
+            let Some(mine) = turn.next() else { break };
+            let other_node = turn.clone().next().unwrap_or(mine);
             let has = Has { epoch: couples.epoch, cursors: vec![(*conversation, 0)] };
             let pair = Rc::new(Pair {
                 conversation: *conversation,
                 sender: RefCell::new(None),
                 unacked: RefCell::default(),
+                unaccepted: RefCell::default(),
                 unreceived: RefCell::default(),
             });
             let (theirs, all) = (pair.clone(), shared.clone());
-            let wire = Link::live(address, &one.token, Some(&has)).await?.listen(move |kind, now, _| {
+            let wire = Link::live(mine, &one.token, Some(&has)).await?.listen(move |kind, now, _| {
                 match kind {
+                    Kind::Accepted => {
+                        if let Some(sent) = theirs.unaccepted.borrow_mut().pop_front() {
+                            let time = now.saturating_duration_since(sent);
+                            all.tally.borrow_mut().accepted.record(time);
+                        }
+                        return;
+                    }
                     Kind::Ack => {}
                     Kind::Refused => {
                         all.tally.borrow_mut().refused += 1;
                         theirs.unreceived.borrow_mut().pop_back();
+                        theirs.unaccepted.borrow_mut().pop_back();
                     }
                     _ => return,
                 }
@@ -135,19 +167,24 @@ impl Pairs {
                 if kind == Kind::Ack {
                     all.tally.borrow_mut().acked.record(now.saturating_duration_since(sent));
                 }
+                // What a server does not queue it does not accept; and whoever has an ack waits for nothing before it.
+                while theirs.unaccepted.borrow().len() > theirs.unacked.borrow().len() {
+                    theirs.unaccepted.borrow_mut().pop_front();
+                }
                 if all.closed.get() {
                     theirs.send(&all, Instant::now());
                 }
             });
             *pair.sender.borrow_mut() = Some(wire.sender().clone());
             let (theirs, all) = (pair.clone(), shared.clone());
-            let other = Link::live(address, &other.token, Some(&has)).await?.listen(move |kind, now, _| {
-                if kind == Kind::Event
-                    && let Some(sent) = theirs.unreceived.borrow_mut().pop_front()
-                {
-                    all.tally.borrow_mut().received.record(now.saturating_duration_since(sent));
-                }
-            });
+            let other =
+                Link::live(other_node, &other.token, Some(&has)).await?.listen(move |kind, now, _| {
+                    if kind == Kind::Event
+                        && let Some(sent) = theirs.unreceived.borrow_mut().pop_front()
+                    {
+                        all.tally.borrow_mut().received.record(now.saturating_duration_since(sent));
+                    }
+                });
             wires.extend([wire, other]);
             pairs.push(pair);
         }
@@ -219,6 +256,7 @@ impl Pair {
         let sent = self.sender.borrow().as_ref().is_some_and(|sender| sender.write(&bytes));
         if sent {
             self.unacked.borrow_mut().push_back(intended);
+            self.unaccepted.borrow_mut().push_back(intended);
             self.unreceived.borrow_mut().push_back(intended);
             shared.open.set(shared.open.get() + 1);
         } else {

@@ -156,7 +156,8 @@ pub(crate) fn cpu(pid: u32) -> Result<Duration, Error> {
     Ok(Duration::from_millis(ticks * 1000 / TICKS))
 }
 
-fn address(server: &Server) -> Result<SocketAddr, Error> {
+/// Where it listens.
+pub(crate) fn address(server: &Server) -> Result<SocketAddr, Error> {
     let base = server.base();
     base.trim_start_matches("http://").parse().map_err(|_| Error::Unreadable(format!("an address: {base}")))
 }

@@ -195,6 +195,15 @@ pub fn markdown(machine: &str, figures: &[Figure]) -> String {
 
 /// What the figures were measured on, and how.
 pub fn machine(runs: u64) -> String {
+    conditions(runs, "server on core 0, load on core 1, loopback")
+}
+
+/// The same for several processes of which none is bound to a core.
+pub fn shared_machine(runs: u64) -> String {
+    conditions(runs, "nodes, Postgres, broker and load share all cores, loopback without TLS")
+}
+
+fn conditions(runs: u64, where_what_runs: &str) -> String {
     let read = |file| std::fs::read_to_string(file).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
     let model =
@@ -203,8 +212,8 @@ pub fn machine(runs: u64) -> String {
     let kernel = read("/proc/sys/kernel/osrelease");
     let load = read("/proc/loadavg");
     format!(
-        "{} x {cores}, Linux {}; server on core 0, load on core 1, loopback, {}-byte texts, acks after fsync; median \
-         of {runs} interleaved runs; load average before {}.",
+        "{} x {cores}, Linux {}; {where_what_runs}, {}-byte texts, acks after fsync; median of {runs} \
+         interleaved runs; load average before {}.",
         model.unwrap_or("unknown processor"),
         kernel.trim(),
         super::frame::TEXT.len(),
