@@ -18,6 +18,7 @@
 //! survives the server's process, not its machine. Servers before [`SINCE`] are good for doorbells only.
 
 mod connection;
+mod held;
 mod intake;
 mod lines;
 mod streams;

@@ -1,25 +1,21 @@
-//! The lines of a worker: what it holds of each, and the task that takes them, keeps them and gives them over.
+//! The task of a worker that takes lines, keeps them and gives them back.
 
-use super::super::intake::{Delivery, DeliveryId, LEASE, PARTITIONS};
+use super::super::intake::{LEASE, PARTITIONS};
 use super::super::wire::WireError;
 use super::failed;
+use super::held::{Line, Shared, WINDOW};
 use super::streams::Streams;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::{self, stream::ConsumerErrorKind};
-use async_nats::{Message, Subject, Subscriber};
-use bytes::Bytes;
+use async_nats::{Message, Subscriber};
 use futures::StreamExt;
 use futures::future::join_all;
 use serde::Deserialize;
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// Most that a worker holds of a line; the server gives no more, and the rest stays with it.
-const WINDOW: usize = 128;
 /// How long the server keeps a request for more. Each is a sign of life.
 pub(super) const ASKED: Duration = Duration::from_secs(3);
 /// How long the server waits before it gives something again to a worker that has it and is alive, which ignores that.
@@ -29,112 +25,6 @@ const AGAIN: Duration = Duration::from_secs(3);
 const LOOKED: Duration = Duration::from_secs(1);
 /// Messages taken from the client together.
 const TOGETHER: usize = 256;
-
-/// What a worker got and has not done.
-pub(super) struct Held {
-    pub(super) sequence: u64,
-    /// Where it is acknowledged.
-    pub(super) reply: Subject,
-    sealed: Bytes,
-}
-
-/// A line that is this worker's.
-pub(super) struct Line {
-    consumer: String,
-    /// In order.
-    pub(super) held: VecDeque<Held>,
-    /// How many of the first were given to the worker.
-    given: usize,
-    /// The last that arrived.
-    top: u64,
-    /// Its number among those that the server gave to this consumer.
-    arrived: u64,
-    /// Asked for and not there yet, and until when the server knows of it.
-    asked: usize,
-    until: Instant,
-    /// It is given back when the worker is done with what it was given: nothing more is taken from it.
-    leaving: bool,
-}
-
-impl Line {
-    fn leave(&mut self) {
-        self.leaving = true;
-        self.held.truncate(self.given);
-    }
-
-    /// That something was done.
-    pub(super) fn remove(&mut self, sequence: u64) {
-        if let Ok(index) = self.held.binary_search_by_key(&sequence, |held| held.sequence) {
-            self.held.remove(index);
-            self.given -= usize::from(index < self.given);
-        }
-    }
-
-    fn arrive(&mut self, message: Message, sequence: u64, arrived: u64) {
-        self.asked = self.asked.saturating_sub(1);
-        // Something was lost on its way: from the oldest again.
-        if arrived != self.arrived + 1 && !self.leaving {
-            self.leave();
-        }
-        self.arrived = arrived;
-        // What came again is held already, or was done.
-        if self.leaving || sequence <= self.top {
-            return;
-        }
-        let Some(reply) = message.reply else { return };
-        self.top = sequence;
-        self.held.push_back(Held { sequence, reply, sealed: message.payload });
-    }
-
-    fn give(&mut self, partition: u16, most: usize, deliveries: &mut Vec<Delivery>) {
-        let until = self.held.len().min(self.given + most);
-        deliveries.extend(self.held.range(self.given..until).map(|held| Delivery {
-            partition,
-            id: DeliveryId::Number(held.sequence),
-            sealed: held.sealed.clone(),
-        }));
-        self.given = until;
-    }
-}
-
-/// What the worker and the task share.
-#[derive(Default)]
-pub(super) struct Shared {
-    lines: Mutex<[Option<Line>; PARTITIONS as usize]>,
-    /// There is work, or an end.
-    pub(super) ready: Notify,
-    /// Something was done: there is room for more, or a line can be given back.
-    pub(super) done: Notify,
-}
-
-impl Shared {
-    pub(super) fn lines(&self) -> MutexGuard<'_, [Option<Line>; PARTITIONS as usize]> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Gives up to `most`, evenly from the lines that have something; what was given and is not done comes first, again.
-    pub(super) fn give(&self, most: usize) -> Vec<Delivery> {
-        let mut lines = self.lines();
-        let mut filled = 0;
-        for line in lines.iter_mut().flatten() {
-            line.given = 0;
-            filled += usize::from(!line.held.is_empty());
-        }
-        let mut deliveries = Vec::new();
-        if filled == 0 || most == 0 {
-            return deliveries;
-        }
-        for each in [most.div_ceil(filled), most] {
-            for (partition, line) in (0..).zip(lines.iter_mut()) {
-                let room = most - deliveries.len();
-                if let Some(line) = line {
-                    line.give(partition, each.min(room), &mut deliveries);
-                }
-            }
-        }
-        deliveries
-    }
-}
 
 /// The task of a worker.
 pub(super) struct Keeper {
@@ -332,9 +222,7 @@ impl Keeper {
         let consumer = format!("line-{partition}-{:016x}", rand::random::<u64>());
         let taken = self.create(&consumer, self.streams.line(partition)).await?;
         if taken {
-            let (until, held) = (Instant::now(), VecDeque::new());
-            let line = Line { consumer, held, given: 0, top: 0, arrived: 0, asked: 0, until, leaving: false };
-            self.shared.lines()[usize::from(partition)] = Some(line);
+            self.shared.lines()[usize::from(partition)] = Some(Line::new(consumer));
         }
         Ok(taken)
     }
