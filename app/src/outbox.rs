@@ -20,6 +20,9 @@ use std::sync::Arc;
 
 /// Most requests kept, in all conversations; the next one is not taken: a message stays in the composer.
 pub const MOST: usize = 200;
+/// Milliseconds after which a message that was accepted and not answered is sent again: the answer may have been lost on its
+/// way from the worker, and the same nonce is stored once.
+const ASK_AGAIN: u64 = 15_000;
 
 /// My unsent requests, by conversation in the order they were made.
 #[derive(Clone, Debug, Default)]
@@ -120,8 +123,7 @@ impl Outbox {
         let mut due = Vec::new();
         for (conversation, queue) in &mut self.queues {
             if let Some(entry) = next(queue)
-                && let Step::Queued { not_before } = entry.step
-                && not_before <= now
+                && entry.goes_at().is_some_and(|at| at <= now)
             {
                 entry.step = Step::Sent { at: now };
                 due.push((*conversation, Arc::clone(&entry.pending)));
@@ -132,11 +134,7 @@ impl Outbox {
 
     /// When [`Outbox::due`] has something again, if nothing else happens.
     pub fn wake_at(&mut self) -> Option<u64> {
-        let waits = self.queues.values_mut().filter_map(|queue| match next(queue)?.step {
-            Step::Queued { not_before } => Some(not_before),
-            Step::Unkept | Step::Sent { .. } | Step::Stored { .. } | Step::Refused => None,
-        });
-        waits.min()
+        self.queues.values_mut().filter_map(|queue| next(queue)?.goes_at()).min()
     }
 
     /// When the longest unanswered message was sent.
@@ -359,6 +357,15 @@ fn next(queue: &mut [Entry]) -> Option<&mut Entry> {
 impl Entry {
     fn waits(&self) -> bool {
         !matches!(self.step, Step::Stored { .. } | Step::Refused)
+    }
+
+    /// When it is to be sent, if its turn has come.
+    fn goes_at(&self) -> Option<u64> {
+        match self.step {
+            Step::Queued { not_before } => Some(not_before),
+            Step::Sent { at } if self.pending.state == PendingState::Accepted => Some(at + ASK_AGAIN),
+            Step::Unkept | Step::Sent { .. } | Step::Stored { .. } | Step::Refused => None,
+        }
     }
 
     fn set(&mut self, state: PendingState) {

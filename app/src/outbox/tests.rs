@@ -63,6 +63,19 @@ fn one_at_a_time_per_conversation_in_order() {
 }
 
 #[test]
+fn what_was_accepted_and_never_answered_is_asked_for_again() {
+    let mut outbox = Outbox::default();
+    push(&mut outbox, 1, "a1");
+    assert_eq!(due(&mut outbox, 1_000), ["a1"]);
+    assert_eq!(outbox.wake_at(), None, "a connection that says nothing is another's business");
+    outbox.accepted(&nonce("a1"));
+    assert_eq!(outbox.wake_at(), Some(1_000 + ASK_AGAIN));
+    assert!(due(&mut outbox, ASK_AGAIN).is_empty());
+    assert_eq!(due(&mut outbox, 1_000 + ASK_AGAIN), ["a1"]);
+    assert!(due(&mut outbox, 1_001 + ASK_AGAIN).is_empty(), "once in a while");
+}
+
+#[test]
 fn a_lost_connection_sends_the_same_nonce_again_first() {
     let mut outbox = Outbox::default();
     push(&mut outbox, 1, "a1");
