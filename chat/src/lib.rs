@@ -19,6 +19,7 @@ pub mod hub;
 mod identity;
 mod ingest;
 mod open;
+mod pace;
 mod persist;
 mod planted;
 mod presence;
