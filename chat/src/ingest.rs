@@ -10,18 +10,21 @@ use crate::bus::wire::WireError;
 use crate::error::Error;
 use crate::hub::SocketId;
 use crate::metrics::{Depth, Metrics};
+use crate::pace::Pace;
 use crate::persist::{Reply, Waiting};
 use crate::store::{BATCH, NewPost};
 use protocol::{ConversationId, Message, ServerFrame};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 /// Messages that may wait for the broker. When full, a request is refused as retryable at once.
 const QUEUE: usize = 4096;
+/// Between the beginnings of two submissions under load: a broker works for each, whatever it holds.
+const GATHER: Duration = Duration::from_millis(2);
 /// Requests that may wait for their worker. One more is refused as retryable.
 const WAITING: usize = 10_000;
 
@@ -117,7 +120,9 @@ pub(crate) async fn run(
     metrics: Arc<Metrics>,
 ) {
     let mut queued = Vec::with_capacity(BATCH);
+    let mut pace = Pace::new(GATHER);
     while queue.recv_many(&mut queued, BATCH).await > 0 {
+        pace.begun(queued.len(), BATCH);
         let (mut batch, mut heard) = (Vec::with_capacity(queued.len()), Vec::with_capacity(queued.len()));
         for (post, reply) in queued.drain(..) {
             let (id, socket) = match reply {
@@ -161,6 +166,7 @@ pub(crate) async fn run(
                 }
             }
         }
+        pace.turn().await;
     }
 }
 

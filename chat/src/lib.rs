@@ -20,6 +20,7 @@ mod identity;
 mod ingest;
 pub mod metrics;
 mod open;
+mod pace;
 mod persist;
 mod planted;
 mod presence;

@@ -1,6 +1,11 @@
 //! The one writer of conversations: takes what is queued, commits it in one transaction, answers all of it, tells
-//! the bus. One task, so that commits, answers and events have one order.
+//! the bus. One task gives out what is to be written, so that commits, answers and events have one [`order`].
 
+mod order;
+
+pub(crate) use order::run;
+
+use self::order::Batch;
 use crate::bus::{Bus, Origin, Stored};
 use crate::error::Error;
 use crate::history::shown_to;
@@ -8,13 +13,13 @@ use crate::hub::{Socket, SocketId};
 use crate::metrics::{Depth, Metrics};
 use crate::planted;
 use crate::store::{
-    ActOutcome, BATCH, Created, Edited, GroupEdit, MarkOutcome, Marked, NewAct, NewConversation, NewMark,
-    NewPost, NewSettings, Personal, PostOutcome, StoreError, Stores,
+    ActOutcome, Created, Edited, GroupEdit, MarkOutcome, Marked, NewAct, NewConversation, NewMark, NewPost,
+    NewSettings, Personal, PostOutcome, StoreError, Stores,
 };
 use protocol::{Change, ChangeKind, Conversation, ConversationId, Message, Nonce, ServerFrame, UserId};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// Writes that may wait for the writer. When full, a request is refused as retryable at once: the sender's outbox
 /// keeps it, and waiting longer would only hide that the disk is too slow.
@@ -106,20 +111,6 @@ impl Job {
     }
 }
 
-/// Takes jobs until every sender is gone, then ends: what was queued is committed.
-pub(crate) async fn run(
-    mut jobs: mpsc::Receiver<(Instant, Job)>,
-    stores: Stores,
-    bus: Arc<dyn Bus>,
-    metrics: Arc<Metrics>,
-) {
-    let persist = Persist { stores, bus, metrics };
-    let mut queued = Vec::with_capacity(BATCH);
-    while jobs.recv_many(&mut queued, BATCH).await > 0 {
-        persist.all(std::mem::take(&mut queued)).await;
-    }
-}
-
 struct Persist {
     stores: Stores,
     bus: Arc<dyn Bus>,
@@ -127,56 +118,6 @@ struct Persist {
 }
 
 impl Persist {
-    /// Messages and marks that stand together share a transaction, and so do acts, and so do settings; the rarer jobs
-    /// between them have their own. What one person does keeps its order.
-    async fn all(&self, jobs: Vec<(Instant, Job)>) {
-        let mut batch = Batch::default();
-        for (since, job) in jobs {
-            if since.elapsed() > PATIENCE {
-                job.refuse(Error::busy());
-                continue;
-            }
-            match job {
-                Job::Post(post, reply) => {
-                    if !batch.acts.is_empty() || batch.sets_of(post.sender, post.conversation) {
-                        self.commit(std::mem::take(&mut batch)).await;
-                    }
-                    batch.posts.push(post);
-                    batch.replies.push(reply);
-                }
-                Job::Act(act, reply) => batch.acts.push((act, reply)),
-                Job::Mark(mark, origin, waiting) => {
-                    if batch.sets_of(mark.user, mark.conversation) {
-                        self.commit(std::mem::take(&mut batch)).await;
-                    }
-                    batch.marks.push(mark);
-                    batch.waiting.push((origin, waiting));
-                }
-                Job::Create(new, waiting) => {
-                    self.commit(std::mem::take(&mut batch)).await;
-                    let _gone = waiting.send(self.create(new).await);
-                }
-                Job::Edit(edit, waiting) => {
-                    self.commit(std::mem::take(&mut batch)).await;
-                    let _gone = waiting.send(self.edit(edit).await);
-                }
-                Job::Set(new, origin, waiting) => batch.sets.push((new, origin, waiting)),
-                Job::Work { posts, origins, waiting } => {
-                    self.commit(std::mem::take(&mut batch)).await;
-                    let _gone = waiting.send(self.work(&posts, origins).await);
-                }
-            }
-        }
-        self.commit(batch).await;
-    }
-
-    async fn commit(&self, mut batch: Batch) {
-        let (acts, sets) = (std::mem::take(&mut batch.acts), std::mem::take(&mut batch.sets));
-        self.post(batch).await;
-        self.act(acts).await;
-        self.set(sets).await;
-    }
-
     /// Counts a transaction: so many messages, marks or changes, and how long it took.
     async fn timed<T>(
         &self,
@@ -242,13 +183,15 @@ impl Persist {
         }
     }
 
-    async fn post(&self, batch: Batch) {
-        if batch.posts.is_empty() && batch.marks.is_empty() {
-            return;
-        }
+    /// Writes messages and marks; says when all that is left is to commit them, and tells nobody before it may.
+    async fn post(&self, batch: Batch, committing: Arc<Notify>, may_tell: oneshot::Receiver<()>) {
         planted::ack_early(&self.stores, &batch.posts, &batch.replies).await;
         let size = batch.posts.len() + batch.marks.len();
-        match self.timed(size, self.stores.messages.post(&batch.posts, &batch.marks)).await {
+        let ahead = self.stores.messages.post_ahead(&batch.posts, &batch.marks, &committing);
+        let written = self.timed(size, ahead).await;
+        // An error only says that the writer is gone; who asked is answered all the same.
+        let _gone = may_tell.await;
+        match written {
             Ok((posted, marked)) => self.tell(batch, posted, marked).await,
             Err(error) if error.unknown => self.recover(batch, error.into()).await,
             Err(error) => batch.refuse(&error.into()),
@@ -398,34 +341,6 @@ impl Persist {
             }
         }
         Ok(edited)
-    }
-}
-
-/// Messages and marks of one transaction, the acts after them and the settings after those, each with who is to hear what became of it.
-#[derive(Default)]
-struct Batch {
-    posts: Vec<NewPost>,
-    replies: Vec<Reply>,
-    marks: Vec<NewMark>,
-    waiting: Vec<(Option<SocketId>, Waiting<Marked>)>,
-    acts: Vec<(NewAct, Reply)>,
-    sets: Vec<(NewSettings, Option<SocketId>, Waiting<Personal>)>,
-}
-
-impl Batch {
-    /// Whether a change of what this person sees waits in it: their own message or mark after it must not overtake it.
-    fn sets_of(&self, user: UserId, conversation: ConversationId) -> bool {
-        self.sets.iter().any(|(new, ..)| (new.user, new.conversation) == (user, conversation))
-    }
-
-    /// Nothing of it was stored.
-    fn refuse(self, error: &Error) {
-        for (post, reply) in self.posts.into_iter().zip(self.replies) {
-            reply.answer(Some(&post.nonce), Err(error.clone()));
-        }
-        for (_, waiting) in self.waiting {
-            let _gone = waiting.send(Err(error.clone()));
-        }
     }
 }
 

@@ -23,6 +23,7 @@ use protocol::{
     Nonce, Role, SessionId, Settings, Timestamp, User, UserId,
 };
 use std::fmt;
+use tokio::sync::Notify;
 
 /// A failure of the back end: what was being done, and the back end's own error.
 #[derive(Debug)]
@@ -432,6 +433,16 @@ pub(crate) trait Messages: Send + Sync {
         posts: &[NewPost],
         marks: &[NewMark],
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)>;
+    /// The same for a caller that goes on meanwhile: `committing` is told once all that is left is to commit, by a store that
+    /// can write another batch then.
+    async fn post_ahead(
+        &self,
+        posts: &[NewPost],
+        marks: &[NewMark],
+        _committing: &Notify,
+    ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
+        self.post(posts, marks).await
+    }
     /// What the nonces of these posts were used for, if at all: to be asked when the outcome of a commit is unknown.
     async fn look_up(&self, posts: &[NewPost]) -> Result<Vec<Option<PostOutcome>>>;
     /// Writes what happens to messages, in order, in one transaction; at most [`BATCH`].

@@ -8,6 +8,7 @@ use crate::bus::sealed::Seal;
 use crate::error::Error;
 use crate::ingest::Submitted;
 use crate::metrics::Metrics;
+use crate::pace::Pace;
 use crate::persist::Job;
 use crate::store::{BATCH, Database};
 use std::sync::Arc;
@@ -22,6 +23,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Tries of a batch, with a database that answers, after which each message is tried by itself; and tries of a single
 /// message after which it is buried.
 const TRIES: u32 = 5;
+
+/// Between the beginnings of two batches under load. What a transaction costs it costs for one message as for a hundred,
+/// and a worker that is faster than the broker brings them would write each by itself.
+const GATHER: Duration = Duration::from_millis(3);
 
 /// One worker.
 pub(crate) struct Worker {
@@ -39,8 +44,11 @@ impl Worker {
     /// Works until it is stopped; then its lines go to others.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         stop.run_until_cancelled(async {
+            let mut pace = Pace::new(GATHER);
             loop {
+                pace.turn().await;
                 let deliveries = self.work.next(BATCH).await;
+                pace.begun(deliveries.len(), BATCH);
                 if deliveries.is_empty() || self.all(&deliveries).await.is_err() {
                     return;
                 }

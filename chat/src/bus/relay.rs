@@ -10,6 +10,7 @@ use super::wire::{Heard, Link, Parcel, Subject, Wire};
 use super::{Bus, NodeId, Stored};
 use crate::clock::micros;
 use crate::metrics::{Depth, Metrics};
+use crate::pace::Pace;
 use async_trait::async_trait;
 use protocol::Kind;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ const OUTGOING: usize = 4096;
 const FULL: Duration = Duration::from_millis(200);
 /// Doorbells handed to the broker together.
 const BATCH: usize = 256;
+/// Between two sendings under load: the broker works for each, and so does every node that hears it.
+const GATHER: Duration = Duration::from_millis(1);
 /// How long a node is silent at most.
 const BEAT: Duration = Duration::from_secs(1);
 /// Nodes whose last number is remembered; more than any cluster has. When full, all are forgotten and begin anew.
@@ -155,7 +158,9 @@ impl Bus for Relay {
 /// Numbers, seals and sends what waits, until the queue is closed and empty.
 async fn send(outgoing: Arc<Outgoing>, mut waiting: mpsc::Receiver<Waiting>, node: NodeId, seal: Seal) {
     let (mut number, mut batch) = (0, Vec::with_capacity(BATCH));
+    let mut pace = Pace::new(GATHER);
     loop {
+        pace.turn().await;
         // Measured from the last one, whatever it was.
         let silence = Instant::now() + BEAT;
         match timeout_at(silence, waiting.recv_many(&mut batch, BATCH)).await {
@@ -163,6 +168,7 @@ async fn send(outgoing: Arc<Outgoing>, mut waiting: mpsc::Receiver<Waiting>, nod
             Ok(_) => {}
             Err(_) => batch.push((micros(), Stored::Beat)),
         }
+        pace.begun(batch.len(), BATCH);
         number += outgoing.dropped.swap(0, Ordering::Relaxed);
         let parcels = batch.drain(..).filter_map(|(at, stored)| {
             let subject = subject(&stored)?;

@@ -204,3 +204,45 @@ async fn a_pong_names_the_heads_that_moved() {
     scene.chat.detach(&socket);
     assert_eq!(scene.chat.sockets(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_person_sends_is_answered_in_order_while_batches_overlap() {
+    let scene = Scene::new().await;
+    let people = scene.people::<8>().await;
+    let shared = scene.group(people[0], &people[1..]).await;
+    let mut lines = Vec::new();
+    for (at, who) in people.iter().copied().enumerate() {
+        let own = scene.group(who, &[people[(at + 1) % people.len()]]).await;
+        lines.push((who, own, Vec::new()));
+    }
+    let mut sockets = Vec::new();
+    for who in people {
+        sockets.push(scene.socket(who).await);
+    }
+    for n in 0..10 {
+        for ((who, own, sent), socket) in lines.iter_mut().zip(&sockets) {
+            for id in [*own, shared] {
+                let nonce = Nonce::generate();
+                scene
+                    .chat
+                    .send(socket, nonce.clone(), id, body(&format!("{n} of {}", who.user)), None)
+                    .unwrap();
+                sent.push(nonce);
+            }
+        }
+        // What was sent so far is under way; what follows is another batch.
+        tokio::task::yield_now().await;
+    }
+    for ((_, own, sent), socket) in lines.iter().zip(&sockets) {
+        let acks = |frames: &[ServerFrame]| -> Vec<Nonce> {
+            let nonce = |frame: &ServerFrame| match frame {
+                ServerFrame::Ack { nonce, .. } => Some(nonce.clone()),
+                _ => None,
+            };
+            frames.iter().filter_map(nonce).collect()
+        };
+        let frames = frames_until(socket, |frames| acks(frames).len() == sent.len()).await;
+        assert_eq!(acks(&frames), *sent);
+        assert_eq!(revs(&frames, *own), (1..=10).collect::<Vec<_>>());
+    }
+}

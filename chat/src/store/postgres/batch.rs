@@ -113,12 +113,13 @@ impl Columns {
         self.mentions_all.push(message.mentions_all);
     }
 
-    /// The messages and the people they name, in one statement. The heads are moved with them: in one statement, every
-    /// part of it sees the tables as they were before.
+    /// The messages, the people they name, the heads and the marks in one statement, because each crossing costs more
+    /// than what it carries. Every part of it sees the tables as they were before.
     pub(super) fn write(
         self,
         heads: &[(ConversationId, u64, u64)],
         mentions: &[(Uuid, ConversationId, u64, UserId)],
+        marks: &[(ConversationId, UserId, u64)],
     ) -> Query<'static, sqlx::Postgres, PgArguments> {
         let (heads_id, (heads_seq, heads_rev)): (Vec<_>, (Vec<_>, Vec<_>)) = heads
             .iter()
@@ -128,13 +129,17 @@ impl Columns {
             .iter()
             .map(|(account, id, seq, sender)| (*account, (id.uuid(), (rows::integer(*seq), sender.uuid()))))
             .unzip();
+        let (marked, (users, marks)) = split(marks);
         sqlx::query(
             "WITH posted AS (INSERT INTO message (conversation, seq, rev, posted_rev, id, sender, nonce, digest, body, \
              sent_at, reply_to, mentions, mentions_all) SELECT conversation, seq, rev, rev, id, sender, nonce, digest, \
              body, sent_at, reply_to, mentions, mentions_all FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
              $12) AS v (conversation, seq, rev, id, sender, nonce, digest, body, sent_at, reply_to, mentions, \
              mentions_all)), named AS (INSERT INTO mention (account, conversation, seq, sender) \
-             SELECT * FROM unnest($16, $17, $18, $19)) \
+             SELECT * FROM unnest($16, $17, $18, $19)), raised AS (UPDATE member m SET read_seq = \
+             CASE WHEN $23 THEN k.seq ELSE greatest(m.read_seq, k.seq) END, unread_from = NULL \
+             FROM unnest($20, $21, $22) AS k (conversation, account, seq) \
+             WHERE m.conversation = k.conversation AND m.account = k.account) \
              UPDATE conversation c SET head_seq = h.seq, head_rev = h.rev FROM unnest($13, $14, $15) AS h (id, seq, rev) \
              WHERE c.id = h.id",
         )
@@ -157,15 +162,24 @@ impl Columns {
         .bind(places)
         .bind(seqs)
         .bind(senders)
+        .bind(marked)
+        .bind(users)
+        .bind(marks)
+        .bind(planted::is(Mistake::ReadMovesBack))
     }
 }
 
-/// Raises marks, and forgets what was kept as unread.
+type MarkColumns = (Vec<Uuid>, (Vec<Uuid>, Vec<i64>));
+
+fn split(marks: &[(ConversationId, UserId, u64)]) -> MarkColumns {
+    marks.iter().map(|(id, user, seq)| (id.uuid(), (user.uuid(), rows::integer(*seq)))).unzip()
+}
+
+/// Raises marks, and forgets what was kept as unread, where nothing else is written.
 pub(super) fn write_marks(
     marks: &[(ConversationId, UserId, u64)],
 ) -> Query<'static, sqlx::Postgres, PgArguments> {
-    let (conversations, (users, seqs)): (Vec<_>, (Vec<_>, Vec<_>)) =
-        marks.iter().map(|(id, user, seq)| (id.uuid(), (user.uuid(), rows::integer(*seq)))).unzip();
+    let (conversations, (users, seqs)) = split(marks);
     sqlx::query(
         "UPDATE member m SET read_seq = CASE WHEN $4 THEN k.seq ELSE greatest(m.read_seq, k.seq) END, \
          unread_from = NULL FROM unnest($1, $2, $3) AS k (conversation, account, seq) \

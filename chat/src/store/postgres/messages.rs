@@ -9,6 +9,7 @@ use crate::store::{
 use async_trait::async_trait;
 use protocol::rest::{Changes, Receipts, Version};
 use protocol::{ConversationId, Message, MessageId, UserId};
+use tokio::sync::Notify;
 
 #[async_trait]
 impl Messages for Postgres {
@@ -17,10 +18,19 @@ impl Messages for Postgres {
         posts: &[NewPost],
         marks: &[NewMark],
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
+        self.post_ahead(posts, marks, &Notify::new()).await
+    }
+
+    async fn post_ahead(
+        &self,
+        posts: &[NewPost],
+        marks: &[NewMark],
+        committing: &Notify,
+    ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
         let renamed = planted::renamed(posts);
         let written = renamed.as_deref().unwrap_or(posts);
         let mut outcomes = writing!(self, "write messages", |connection, phase| {
-            post::post(&mut connection, &phase, written, marks)
+            post::post(&mut connection, &phase, committing, written, marks)
         })?;
         if renamed.is_some() {
             planted::named_back(posts, &mut outcomes.0);

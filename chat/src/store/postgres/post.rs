@@ -11,6 +11,7 @@ use protocol::{ConversationId, UserId, limits};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Result, Row};
 use std::collections::HashMap;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 fn json(post: &NewPost) -> Result<String> {
@@ -106,10 +107,11 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Writes a batch. What fails before the commit leaves no trace.
+/// Writes a batch. What fails before the commit leaves no trace; `committing` is told when that begins.
 pub(super) async fn post(
     connection: &mut PgConnection,
     phase: &Phase,
+    committing: &Notify,
     posts: &[NewPost],
     new_marks: &[NewMark],
 ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
@@ -153,15 +155,17 @@ pub(super) async fn post(
     let marked = marks(&mut transaction, new_marks, &mut plan).await?;
     let raised: Vec<_> = plan.marks.iter().map(|((id, user), seq)| (*id, *user, *seq)).collect();
     // Whoever sends raises their own mark: where there is none, nothing was sent either.
-    let nothing = raised.is_empty();
-    if !plan.columns.is_empty() {
-        let heads: Vec<_> = plan.heads.iter().map(|(id, (seq, rev))| (*id, *seq, *rev)).collect();
-        plan.columns.write(&heads, &plan.mentions).execute(&mut *transaction).await?;
-    }
-    if nothing {
+    if raised.is_empty() {
         transaction.rollback().await?;
     } else {
-        batch::write_marks(&raised).execute(&mut *transaction).await?;
+        let write = if plan.columns.is_empty() {
+            batch::write_marks(&raised)
+        } else {
+            let heads: Vec<_> = plan.heads.iter().map(|(id, (seq, rev))| (*id, *seq, *rev)).collect();
+            plan.columns.write(&heads, &plan.mentions, &raised)
+        };
+        write.execute(&mut *transaction).await?;
+        committing.notify_one();
         locks::commit(transaction, phase).await?;
     }
     let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(PostOutcome::NotFound)).collect();
