@@ -31,6 +31,8 @@ struct Line {
     done: Option<u64>,
     /// The same, when it was last asked for.
     told: Option<u64>,
+    /// Nothing came of it since a look found it out of step with the broker.
+    astray: bool,
 }
 
 struct Held {
@@ -61,7 +63,7 @@ impl Lines {
     /// A line is to go: no more of it is given than was.
     pub(super) fn leave(&mut self, partition: u16) {
         if let Some(line) = self.lines.get_mut(&partition) {
-            line.leaving = true;
+            (line.leaving, line.astray) = (true, false);
             for held in line.held.drain(line.given..) {
                 self.held -= 1;
                 self.bytes -= held.sealed.len();
@@ -80,7 +82,7 @@ impl Lines {
         if line.leaving || offset < line.next {
             return;
         }
-        line.next = offset + 1;
+        (line.next, line.astray) = (offset + 1, false);
         self.held += 1;
         self.bytes += sealed.len();
         line.held.push_back(Held { offset, sealed, done: false });
@@ -158,9 +160,22 @@ impl Lines {
         news
     }
 
-    /// Where each line was fetched up to; zero where nothing came yet.
-    pub(super) fn fetched(&self) -> Vec<(u16, u64)> {
-        self.lines.iter().map(|(partition, line)| (*partition, line.next)).collect()
+    /// Lines that stay and of which nothing is held, each with where it was fetched up to; zero where nothing came yet.
+    pub(super) fn idle(&self) -> Vec<(u16, u64)> {
+        let idle = self.lines.iter().filter(|(_, line)| line.held.is_empty() && !line.leaving);
+        idle.map(|(partition, line)| (*partition, line.next)).collect()
+    }
+
+    /// Takes note of a look at an idle line: whether it is out of step with the broker. Answers whether it stands still: it was so
+    /// at the last look as well, and nothing came in between.
+    pub(super) fn looked(&mut self, partition: u16, astray: bool) -> bool {
+        let Some(line) = self.lines.get_mut(&partition) else { return false };
+        std::mem::replace(&mut line.astray, astray) && astray
+    }
+
+    /// Forgets what looks have found: there is a reason why nothing comes.
+    pub(super) fn excuse_all(&mut self) {
+        self.lines.values_mut().for_each(|line| line.astray = false);
     }
 }
 
@@ -226,5 +241,27 @@ mod tests {
         // Reported late: another worker's by now.
         assert!(!lines.done(&given));
         assert_eq!((lines.held, lines.bytes), (0, 0));
+    }
+
+    #[test]
+    fn a_line_stands_still_by_itself_whatever_the_others_do() {
+        let mut lines = lines(&[1, 2, 3, 4], 0);
+        assert_eq!(lines.idle(), [(1, 0), (2, 0), (3, 0), (4, 0)]);
+        assert!(!(1..=4).any(|line| lines.looked(line, true)));
+        // The first goes on, the second is to go, the third went and came back; nothing comes of the fourth.
+        lines.push(1, 7, Bytes::new());
+        let given = lines.give(9);
+        assert_eq!(lines.idle(), [(2, 0), (3, 0), (4, 0)]);
+        lines.done(&given);
+        lines.leave(2);
+        lines.begin(3);
+        assert_eq!(lines.idle(), [(1, 8), (3, 0), (4, 0)]);
+        assert_eq!([1, 2, 3, 4].map(|line| lines.looked(line, true)), [false, false, false, true]);
+        // What is passed over is no progress, being in step is, and a pause is an excuse.
+        lines.push(1, 7, Bytes::new());
+        assert!(lines.looked(1, true) && !lines.looked(1, false) && !lines.looked(1, true));
+        lines.excuse_all();
+        assert!(!lines.looked(1, true) && lines.looked(1, true));
+        assert!(!lines.looked(9, true) && !lines.looked(9, true));
     }
 }

@@ -11,10 +11,10 @@ use std::time::Instant;
 use tokio::time::{sleep, timeout};
 
 /// Longer than anything here takes, also on a machine that does much else.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The server of the tests under a prefix of the test's own, or none where it is not there.
-fn server(more: &str) -> Option<Address> {
+pub(super) fn server(more: &str) -> Option<Address> {
     match std::env::var("CONFAB_TEST_KAFKA") {
         Ok(url) => Some(address(&url, more)),
         Err(_) if std::env::var_os("CI").is_some() => panic!("CONFAB_TEST_KAFKA is not set"),
@@ -57,23 +57,23 @@ fn services(verb: &str, name: &str) -> String {
 }
 
 /// Payloads say whose they are and which.
-fn submission(key: ConversationId, number: u32) -> Submission {
+pub(super) fn submission(key: ConversationId, number: u32) -> Submission {
     let mut sealed = key.as_bytes().to_vec();
     sealed.extend(number.to_be_bytes());
     Submission { key, sealed: sealed.into() }
 }
 
-fn read(sealed: &Bytes) -> ([u8; 16], u32) {
+pub(super) fn read(sealed: &Bytes) -> ([u8; 16], u32) {
     (sealed[..16].try_into().unwrap(), u32::from_be_bytes(sealed[16..].try_into().unwrap()))
 }
 
-async fn submit_all(intake: &dyn Intake, batch: Vec<Submission>) {
+pub(super) async fn submit_all(intake: &dyn Intake, batch: Vec<Submission>) {
     for answer in intake.submit(batch).await {
         answer.unwrap();
     }
 }
 
-async fn next(work: &mut dyn Work, most: usize) -> Vec<Delivery> {
+pub(super) async fn next(work: &mut dyn Work, most: usize) -> Vec<Delivery> {
     timeout(DEADLINE, work.next(most)).await.expect("work")
 }
 

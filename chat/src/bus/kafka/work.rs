@@ -1,6 +1,8 @@
 //! The topic `submitted`, from the side that works.
 
 mod fetch;
+#[cfg(test)]
+mod tests;
 pub(super) mod trim;
 
 use super::client::{Health, Outgoing, Sender, Stop};

@@ -18,7 +18,8 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Message, Offset, TopicPartitionList};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One wait for something to come, where the worker has nothing.
@@ -29,8 +30,9 @@ const BUSY_TICK: Duration = Duration::from_millis(10);
 const FULL: Duration = Duration::from_millis(250);
 /// Fetched at once before the worker is told.
 const BATCH: usize = 256;
-/// After so long without a record, the thread looks whether there are any: clients have got stuck.
-const SILENCE: Duration = Duration::from_secs(20);
+/// How often the thread looks whether a line stands still, and it begins anew where one does at two looks: the client leaves a
+/// line alone for good where asking for its place failed at the wrong moment, such as a broker's hanging amid a rebalance.
+pub(super) const LOOK: Duration = Duration::from_secs(5);
 /// How often the client commits what was given to it to be committed.
 const COMMIT_MS: &str = "100";
 /// How often what is done and old is deleted, and how soon after the start.
@@ -42,6 +44,26 @@ struct Calls {
     shared: Arc<Shared>,
     /// Lines that others are to get, and that the worker still has something of.
     leaving: Mutex<Vec<i32>>,
+    /// It goes: lines are given up at once, or it would wait for that for ever.
+    closing: AtomicBool,
+    /// What the client refused: it and [`Lines`](crate::bus::kafka::lines::Lines) may not hold the same lines.
+    refused: Mutex<Option<KafkaError>>,
+}
+
+impl Calls {
+    fn leaving(&self) -> MutexGuard<'_, Vec<i32>> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, answer: KafkaResult<()>) {
+        if let Err(error) = answer {
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
+    }
+
+    fn take_refused(&self) -> Option<KafkaError> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl ClientContext for Calls {
@@ -58,22 +80,29 @@ impl ConsumerContext for Calls {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, err: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let partitions: Vec<i32> = list.elements().iter().map(|line| line.partition()).collect();
         let mut lines = self.shared.lines();
+        // The client stops all lines from before this call until it is answered.
+        lines.excuse_all();
         if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             partitions.iter().for_each(|line| lines.begin(number(*line)));
             drop(lines);
-            let _ = match consumer.rebalance_protocol() {
+            // A line that went while it was paused is still paused when it comes back. One that never was here is not known.
+            let _ = consumer.resume(list);
+            self.note(match consumer.rebalance_protocol() {
                 RebalanceProtocol::Cooperative => consumer.incremental_assign(list),
                 _ => consumer.assign(list),
-            };
+            });
             return;
         }
-        if self.shared.stop.is_asked() || consumer.assignment_lost() {
+        let closing = self.closing.load(Ordering::Relaxed) || self.shared.stop.is_asked();
+        if closing || consumer.assignment_lost() {
             partitions.iter().for_each(|line| lines.end(number(*line)));
             drop(lines);
+            // Given up once: when it comes back it is not to go.
+            self.leaving().retain(|line| !partitions.contains(line));
             give_up(consumer, list);
         } else {
             partitions.iter().for_each(|line| lines.leave(number(*line)));
-            self.leaving.lock().unwrap_or_else(PoisonError::into_inner).extend(partitions);
+            self.leaving().extend(partitions);
         }
     }
 }
@@ -83,10 +112,10 @@ fn number(line: i32) -> u16 {
 }
 
 fn give_up(consumer: &BaseConsumer<Calls>, list: &TopicPartitionList) {
-    let _ = match consumer.rebalance_protocol() {
+    consumer.context().note(match consumer.rebalance_protocol() {
         RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
         _ => consumer.unassign(),
-    };
+    });
 }
 
 pub(super) struct Fetcher {
@@ -94,9 +123,9 @@ pub(super) struct Fetcher {
     topic: String,
     paused: bool,
     full_since: Option<Instant>,
-    heard_at: Instant,
-    /// There was something at the last look, and it did not come.
-    behind: bool,
+    look_at: Instant,
+    /// The last error that was logged, until it works again.
+    told: String,
     trim_at: Instant,
 }
 
@@ -109,21 +138,20 @@ impl Fetcher {
             topic,
             paused: false,
             full_since: None,
-            heard_at: now,
-            behind: false,
+            look_at: now + LOOK,
+            told: String::new(),
             trim_at: now + FIRST_TRIM,
         }
     }
 
     pub(super) fn run(mut self) {
         let mut pauses = Pauses::default();
-        let mut told = String::new();
         while !self.shared.stop.is_asked() {
             match self.work(&mut pauses) {
                 Ok(()) => break,
-                Err(WireError(error)) if error != told => {
-                    tracing::warn!(%error, "does not work");
-                    told = error;
+                Err(WireError(error)) if error != self.told => {
+                    tracing::warn!(%error, "does not work, begins anew");
+                    self.told = error;
                 }
                 Err(_) => {}
             }
@@ -141,16 +169,25 @@ impl Fetcher {
         let consumer = self.join().map_err(|error| said(&error))?;
         *pauses = Pauses::default();
         (self.paused, self.full_since) = (false, None);
-        (self.heard_at, self.behind) = (Instant::now(), false);
-        while !self.shared.stop.is_asked() {
-            self.commit(&consumer);
-            self.hand_over(&consumer);
-            if self.make_room(&consumer) {
-                self.fetch(&consumer).map_err(|error| said(&error))?;
-            }
-            self.look_after(&consumer)?;
-        }
+        self.look_at = Instant::now() + LOOK;
+        self.told.clear();
+        let worked = self.go_on(&consumer);
         self.stop(&consumer);
+        worked
+    }
+
+    fn go_on(&mut self, consumer: &BaseConsumer<Calls>) -> Result<(), WireError> {
+        while !self.shared.stop.is_asked() {
+            self.commit(consumer);
+            self.hand_over(consumer);
+            if self.make_room(consumer) {
+                self.fetch(consumer).map_err(|error| said(&error))?;
+            }
+            if let Some(error) = consumer.context().take_refused() {
+                return Err(said(&error));
+            }
+            self.look_after(consumer)?;
+        }
         Ok(())
     }
 
@@ -170,7 +207,12 @@ impl Fetcher {
         // What is fetched beside what the worker holds; when that is full it stops fetching, and looks again soon.
         config.set("queued.max.messages.kbytes", "8192").set("queued.min.messages", "4096");
         config.set("fetch.queue.backoff.ms", "10");
-        let calls = Calls { shared: Arc::clone(&self.shared), leaving: Mutex::default() };
+        let calls = Calls {
+            shared: Arc::clone(&self.shared),
+            leaving: Mutex::default(),
+            closing: AtomicBool::new(false),
+            refused: Mutex::default(),
+        };
         let consumer: BaseConsumer<_> = config.create_with_context(calls)?;
         consumer.subscribe(&[&self.topic])?;
         Ok(consumer)
@@ -187,7 +229,7 @@ impl Fetcher {
 
     /// Gives up lines that are to go, once what the worker has of them is done, or once they are gone anyhow.
     fn hand_over(&self, consumer: &BaseConsumer<Calls>) {
-        let mut leaving = consumer.context().leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut leaving = consumer.context().leaving();
         if leaving.is_empty() {
             return;
         }
@@ -197,6 +239,7 @@ impl Fetcher {
         }
         let going = std::mem::take(&mut *leaving);
         let done = lines.news();
+        lines.excuse_all();
         going.iter().for_each(|line| lines.end(number(*line)));
         drop((lines, leaving));
         self.store(consumer, done);
@@ -245,6 +288,7 @@ impl Fetcher {
     }
 
     fn set_paused(&self, consumer: &BaseConsumer<Calls>, paused: bool) -> KafkaResult<()> {
+        self.shared.lines().excuse_all();
         let assignment = consumer.assignment()?;
         if paused { consumer.pause(&assignment) } else { consumer.resume(&assignment) }
     }
@@ -259,7 +303,8 @@ impl Fetcher {
                     fetched.push((record.partition(), u64::try_from(record.offset()).unwrap_or(0), sealed));
                 }
                 Some(Err(error)) if is_final(&error) => return Err(error),
-                Some(Err(_)) => {}
+                // Whether it concerns a line, and which, is not said: a look will tell.
+                Some(Err(error)) => tracing::debug!(error = %said(&error), "the client is in trouble"),
                 None => break,
             }
             wait = Duration::ZERO;
@@ -267,8 +312,6 @@ impl Fetcher {
         if fetched.is_empty() {
             return Ok(());
         }
-        self.heard_at = Instant::now();
-        self.behind = false;
         self.shared.health.answered();
         let mut lines = self.shared.lines();
         for (line, offset, sealed) in fetched {
@@ -283,21 +326,11 @@ impl Fetcher {
         Ok(())
     }
 
-    /// Now and then: whether the client got stuck, and what can be deleted.
+    /// Now and then: whether a line stands still, and what can be deleted.
     fn look_after(&mut self, consumer: &BaseConsumer<Calls>) -> Result<(), WireError> {
-        let lines = self.shared.lines();
-        let silent = self.heard_at.elapsed() >= SILENCE && lines.is_empty() && !self.paused;
-        let fetched = if silent { lines.fetched() } else { Vec::new() };
-        drop(lines);
-        if silent {
-            self.heard_at = Instant::now();
-            let was_behind = std::mem::take(&mut self.behind);
-            if !fetched.is_empty() {
-                self.behind = trim::is_behind(consumer, &self.topic, &fetched).unwrap_or(false);
-            }
-            if was_behind && self.behind {
-                return Err(WireError("nothing is fetched of what is there".to_owned()));
-            }
+        if Instant::now() >= self.look_at {
+            self.look(consumer)?;
+            self.look_at = Instant::now() + LOOK;
         }
         if Instant::now() >= self.trim_at {
             self.trim_at = Instant::now() + TRIM;
@@ -308,12 +341,34 @@ impl Fetcher {
         Ok(())
     }
 
+    /// Each line by itself, because the others may go on. While they are paused, or one is to go, nothing is to come of any.
+    fn look(&self, consumer: &BaseConsumer<Calls>) -> Result<(), WireError> {
+        let idle = self.shared.lines().idle();
+        if self.paused || idle.is_empty() || !consumer.context().leaving().is_empty() {
+            return Ok(());
+        }
+        // Where the broker does not answer there is nothing to be compared.
+        let Ok(astray) = trim::astray(consumer, &self.topic, &idle) else { return Ok(()) };
+        let mut lines = self.shared.lines();
+        let still: Vec<_> = idle
+            .iter()
+            .map(|(line, _)| *line)
+            .filter(|line| lines.looked(*line, astray.contains(line)))
+            .collect();
+        drop(lines);
+        if still.is_empty() {
+            return Ok(());
+        }
+        Err(WireError(format!("lines stand still, and are not where the broker's end: {still:?}")))
+    }
+
     /// Lines that were leaving are given up here, or the client would wait for that; the others it gives up as it goes. It
     /// commits what is done, and waits for that, before.
     fn stop(&self, consumer: &BaseConsumer<Calls>) {
         self.commit(consumer);
         let calls = consumer.context();
-        let leaving = std::mem::take(&mut *calls.leaving.lock().unwrap_or_else(PoisonError::into_inner));
+        calls.closing.store(true, Ordering::Relaxed);
+        let leaving = std::mem::take(&mut *calls.leaving());
         if !leaving.is_empty() {
             give_up(consumer, &self.list(leaving.into_iter().map(|line| (line, Offset::Invalid))));
         }

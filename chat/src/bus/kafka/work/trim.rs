@@ -53,16 +53,21 @@ fn at(list: &TopicPartitionList, topic: &str, line: i32) -> Option<i64> {
     }
 }
 
-/// Whether there is something behind what was fetched, of a worker's own lines.
-pub(super) fn is_behind<C: ConsumerContext>(
+/// Which of a worker's own lines, each with where it was fetched up to, are out of step: there is more behind that, or the
+/// broker's line ends before it, as one does that lost its end with a broker. Waits for the broker.
+pub(super) fn astray<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     topic: &str,
     fetched: &[(u16, u64)],
-) -> Result<bool, KafkaError> {
+) -> Result<Vec<u16>, KafkaError> {
     let lines: Vec<_> = fetched.iter().map(|(line, _)| i32::from(*line)).collect();
     let marks = marks(consumer, topic, &lines)?;
-    let next = |fetched: u64| i64::try_from(fetched).unwrap_or(i64::MAX);
-    Ok(marks.iter().zip(fetched).any(|(mark, (_, fetched))| mark.end > mark.done.max(next(*fetched))))
+    let astray = |mark: &Mark, next: u64| {
+        let next = i64::try_from(next).unwrap_or(i64::MAX);
+        mark.end > mark.done.max(next) || mark.end < next
+    };
+    let pairs = marks.iter().zip(fetched);
+    Ok(pairs.filter(|(mark, (_, next))| astray(mark, *next)).map(|(_, (line, _))| *line).collect())
 }
 
 /// Deletes what is done and older than the address says, of a worker's own lines.
