@@ -83,7 +83,12 @@ impl Chat {
         if !errors.is_empty() {
             return Err(Error::Invalid(errors));
         }
-        let turn = self.inner.throttle.admit_newcomer(address).await?;
+        let turn = self
+            .inner
+            .throttle
+            .admit_newcomer(address)
+            .await
+            .inspect_err(|_| self.inner.metrics.limited_sign_ins.inc())?;
         let password = self.inner.passwords.hash(new.password).await?;
         drop(turn);
         let (token, token_hash) = token::draw();
@@ -101,7 +106,12 @@ impl Chat {
         let username = asked.username.trim().to_ascii_lowercase();
         // What cannot be a name is one name to the throttle, so that its memory cannot be filled with them.
         let name = if check_username(&username).is_none() { username.as_str() } else { "" };
-        let attempt = self.inner.throttle.admit(name, address).await?;
+        let attempt = self
+            .inner
+            .throttle
+            .admit(name, address)
+            .await
+            .inspect_err(|_| self.inner.metrics.limited_sign_ins.inc())?;
         let found = self.inner.stores.accounts.credentials(&username).await?;
         let (id, password) = match found {
             Some((id, password)) => (Some(id), Some(password)),
@@ -169,6 +179,14 @@ impl Chat {
     /// Whether new accounts are taken.
     pub fn registration(&self) -> Registration {
         self.inner.registration
+    }
+
+    /// Refuses everybody but the administrator: as long as people have no roles, whoever made the first account.
+    pub async fn admit_admin(&self, who: Identity) -> Result<()> {
+        if self.inner.stores.accounts.first_account().await? == Some(who.user) {
+            return Ok(());
+        }
+        Err(Error::Forbidden("Only the administrator of this server may see this."))
     }
 
     /// The asker's own account.

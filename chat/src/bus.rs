@@ -30,6 +30,7 @@ pub(crate) mod sealed;
 pub(crate) mod wire;
 
 use crate::hub::SocketId;
+use crate::metrics::Depth;
 use crate::store::{Marked, Personal, PostOutcome};
 use async_trait::async_trait;
 use protocol::{Change, ConversationId, Kind, Nonce, Presence, SessionId, Timestamp, UserId};
@@ -114,6 +115,10 @@ pub(crate) trait Bus: Send + Sync {
     fn whisper(&self, stored: Stored) -> bool;
     /// Whether other nodes can be told, as far as is known.
     fn is_up(&self) -> bool;
+    /// What waits in its queues.
+    fn depths(&self) -> Vec<Depth> {
+        Vec::new()
+    }
     /// Stops: subscriptions end after what was published.
     async fn close(&self);
 }

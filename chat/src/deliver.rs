@@ -195,7 +195,7 @@ impl Deliver {
         }
         let rev = change.rev;
         let Some(message) = change.kind.message().cloned() else { return };
-        let (sender, seq) = (message.sender, message.seq);
+        let (sender, seq, sent_at) = (message.sender, message.seq, message.sent_at);
         let event = |change| encode(&ServerFrame::Event { conversation, kind, change });
         let ack = origin.as_ref().map(|origin| {
             let mut message = message;
@@ -203,7 +203,7 @@ impl Deliver {
             encode(&ServerFrame::Ack { nonce: origin.nonce.clone(), message, duplicate: false })
         });
         let asked = origin.as_ref().map(|origin| origin.socket);
-        let mut answered = false;
+        let (mut answered, metrics) = (false, self.hub.metrics());
         // A new message is newer than every join, so nobody needs the other form.
         let new = matches!(change.kind, ChangeKind::Posted { .. });
         // Made when the first socket needs them: in a conversation of two most events need one form only.
@@ -216,6 +216,10 @@ impl Deliver {
             }
             if Some(socket.id()) == asked && ack.is_some() {
                 answered = true;
+                metrics.acked(false);
+                if new {
+                    metrics.acked_after(sent_at);
+                }
                 return ack.clone();
             }
             Some(Bytes::clone(if socket.who().user == sender { &own } else { &others }))

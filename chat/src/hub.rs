@@ -10,6 +10,7 @@ pub(crate) use socket::encode;
 pub use socket::{Drained, Socket, SocketId};
 
 use crate::Identity;
+use crate::metrics::Metrics;
 use bytes::Bytes;
 use protocol::{ConversationId, Presence, SessionId, UserId};
 use std::collections::HashMap;
@@ -74,10 +75,11 @@ pub(crate) struct Hub {
     tick: AtomicU64,
     /// Where the sockets' tasks run, learnt from the first: taking turns with them means being one of them.
     runtime: OnceLock<Handle>,
+    metrics: Arc<Metrics>,
 }
 
 impl Hub {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             users: Sharded::new(),
             rooms: Sharded::new(),
@@ -85,6 +87,7 @@ impl Hub {
             next_id: AtomicU64::new(rand::random()),
             tick: AtomicU64::new(1),
             runtime: OnceLock::new(),
+            metrics,
         }
     }
 
@@ -96,7 +99,7 @@ impl Hub {
             self.runtime.get_or_init(|| runtime);
         }
         let id = SocketId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        let socket = Arc::new(Socket::new(id, who, self.tick.load(Ordering::Relaxed)));
+        let socket = Arc::new(Socket::new(id, who, self.tick.load(Ordering::Relaxed), self.metrics.clone()));
         self.users.shard(&who.user).entry(who.user).or_default().push(socket.clone());
         self.count.fetch_add(1, Ordering::Relaxed);
         socket
@@ -124,6 +127,17 @@ impl Hub {
 
     pub(crate) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// People with a socket here.
+    pub(crate) fn users(&self) -> usize {
+        let count = |shard: &Mutex<HashMap<_, _>>| shard.lock().unwrap_or_else(PoisonError::into_inner).len();
+        self.users.shards.iter().map(count).sum()
+    }
+
+    /// Where to count what happens.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// How a person is, by their sockets here: online where somebody is at one of them.
@@ -229,6 +243,15 @@ impl Hub {
                 socket.close(protocol::frame::close::SESSION_ENDED, "the session ended");
             }
         }
+    }
+
+    /// The people connected here.
+    pub(crate) fn people(&self) -> Vec<UserId> {
+        let mut people = Vec::new();
+        for shard in &self.users.shards {
+            people.extend(shard.lock().unwrap_or_else(PoisonError::into_inner).keys());
+        }
+        people
     }
 
     /// Every socket here.

@@ -9,12 +9,14 @@ use crate::bus::sealed::{SEAL, Seal};
 use crate::bus::wire::WireError;
 use crate::error::Error;
 use crate::hub::SocketId;
+use crate::metrics::{Depth, Metrics};
 use crate::persist::{Reply, Waiting};
 use crate::store::{BATCH, NewPost};
 use protocol::{ConversationId, Message, ServerFrame};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -89,6 +91,17 @@ impl Queue {
         self.intake.is_up()
     }
 
+    /// What waits for the broker.
+    pub(crate) fn depth(&self) -> Option<Depth> {
+        let posts = self.posts.read().unwrap_or_else(PoisonError::into_inner);
+        posts.as_ref().map(|posts| Depth::of("ingest", posts))
+    }
+
+    /// What waits for a worker.
+    pub(crate) async fn backlog(&self) -> Result<u64, WireError> {
+        self.intake.backlog().await
+    }
+
     /// Takes no more; what is queued is still submitted.
     pub(crate) fn close(&self) {
         self.posts.write().unwrap_or_else(PoisonError::into_inner).take();
@@ -101,6 +114,7 @@ pub(crate) async fn run(
     intake: Arc<dyn Intake>,
     seal: Seal,
     answers: Arc<Answers>,
+    metrics: Arc<Metrics>,
 ) {
     let mut queued = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut queued, BATCH).await > 0 {
@@ -129,7 +143,11 @@ pub(crate) async fn run(
                 }
             }
         }
-        for ((origin, socket), submitted) in heard.into_iter().zip(intake.submit(batch).await) {
+        let began = Instant::now();
+        let submitted = intake.submit(batch).await;
+        metrics.submit.time(began.elapsed());
+        for ((origin, socket), submitted) in heard.into_iter().zip(submitted) {
+            if submitted.is_ok() { &metrics.submitted } else { &metrics.submitted_unknown }.inc();
             match (submitted, socket) {
                 (Ok(()), Some(socket)) => socket.push(&ServerFrame::Accepted { nonce: origin.nonce }),
                 (Ok(()), None) => {}

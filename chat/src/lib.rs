@@ -18,6 +18,7 @@ mod history;
 pub mod hub;
 mod identity;
 mod ingest;
+pub mod metrics;
 mod open;
 mod persist;
 mod planted;
@@ -41,9 +42,9 @@ pub use settings::{
 pub use store::{Act, Span};
 
 use ingest::Ingest;
-use protocol::ServerFrame;
 use protocol::frame::close;
 use protocol::rest::Readiness;
+use protocol::{ServerFrame, UserId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore};
@@ -69,6 +70,8 @@ struct Inner {
     writer: persist::Writer,
     ingest: Ingest,
     rates: rates::Rates,
+    metrics: Arc<metrics::Metrics>,
+    polled: metrics::Polled,
     passwords: accounts::Passwords,
     throttle: accounts::Throttle,
     tickets: Arc<accounts::Tickets>,
@@ -94,10 +97,26 @@ struct Running {
     delivery: JoinHandle<()>,
 }
 
+/// Who is connected to this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// Each person once, by id.
+    pub users: Vec<UserId>,
+    /// Their sockets.
+    pub sockets: usize,
+}
+
 impl Chat {
     /// Sockets connected here.
     pub fn sockets(&self) -> usize {
         self.inner.hub.count()
+    }
+
+    /// Who is connected here.
+    pub fn connected(&self) -> Connected {
+        let mut users = self.inner.hub.people();
+        users.sort_unstable();
+        Connected { users, sockets: self.sockets() }
     }
 
     /// Tells every socket that the server is stopping and when to come back, then closes it.

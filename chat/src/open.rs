@@ -10,6 +10,7 @@ use crate::bus::{self, Bus};
 use crate::doctor::Report;
 use crate::hub::Hub;
 use crate::ingest::{self, Answers, Ingest};
+use crate::metrics::{Metrics, Polled};
 use crate::persist::{self, QUEUE, Writer};
 use crate::presence::{Leases, Presences};
 use crate::rates::Rates;
@@ -262,16 +263,17 @@ impl Chat {
         make_folder(&settings.data)?;
         let (stores, lock) = open_whole_store(&settings).await?;
         let key = stores.database.key();
+        let metrics = Arc::new(Metrics::default());
         let (local, subscription) = channel();
         let bus: Arc<dyn Bus> = match link(&settings.bus).await? {
             None => Arc::new(local),
-            Some(link) => Arc::new(Relay::start(local, link, &key)),
+            Some(link) => Arc::new(Relay::start(local, link, &key, metrics.clone())),
         };
         let bus = around(bus);
         let tickets = Arc::new(Tickets::new(&key));
-        let hub = Arc::new(Hub::new());
+        let hub = Arc::new(Hub::new(metrics.clone()));
         let (jobs, queued) = mpsc::channel(QUEUE);
-        let writer = tokio::spawn(persist::run(queued, stores.clone(), bus.clone()));
+        let writer = tokio::spawn(persist::run(queued, stores.clone(), bus.clone(), metrics.clone()));
         let (rings, rung) = mpsc::channel(RINGS);
         let answers = Arc::new(Answers::default());
         let presences = Arc::new(Presences::new(hub.clone(), bus.clone(), leases(&settings.presence)?));
@@ -294,11 +296,11 @@ impl Chat {
             let seal = Seal::new(&key, "submitted");
             let intake: Arc<dyn Intake> = intake(&settings.bus).await?.into();
             let (posts, waiting) = ingest::Queue::new(intake.clone());
-            queue = Some(tokio::spawn(ingest::run(waiting, intake, seal.clone(), answers)));
+            queue = Some(tokio::spawn(ingest::run(waiting, intake, seal.clone(), answers, metrics.clone())));
             ingest = Ingest::Queued(posts);
             if settings.roles.worker {
                 let (work, database) = (work(&settings.bus).await?, stores.database.clone());
-                let here = Worker { work, jobs: jobs.clone(), database, seal };
+                let here = Worker { work, jobs: jobs.clone(), database, seal, metrics: metrics.clone() };
                 worker = Some(tokio::spawn(here.run(stop.clone())));
             }
         }
@@ -312,6 +314,8 @@ impl Chat {
                 writer: Writer::new(jobs),
                 ingest,
                 rates: Rates::new(),
+                metrics,
+                polled: Polled::default(),
                 passwords: Passwords::new(),
                 throttle: Throttle::new(),
                 tickets,

@@ -5,10 +5,11 @@ use crate::bus::{Bus, Origin, Stored};
 use crate::error::Error;
 use crate::history::shown_to;
 use crate::hub::{Socket, SocketId};
+use crate::metrics::{Depth, Metrics};
 use crate::planted;
 use crate::store::{
     ActOutcome, BATCH, Created, Edited, GroupEdit, MarkOutcome, Marked, NewAct, NewConversation, NewMark,
-    NewPost, NewSettings, Personal, PostOutcome, Stores,
+    NewPost, NewSettings, Personal, PostOutcome, StoreError, Stores,
 };
 use protocol::{Change, ChangeKind, Conversation, ConversationId, Message, Nonce, ServerFrame, UserId};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -106,8 +107,13 @@ impl Job {
 }
 
 /// Takes jobs until every sender is gone, then ends: what was queued is committed.
-pub(crate) async fn run(mut jobs: mpsc::Receiver<(Instant, Job)>, stores: Stores, bus: Arc<dyn Bus>) {
-    let persist = Persist { stores, bus };
+pub(crate) async fn run(
+    mut jobs: mpsc::Receiver<(Instant, Job)>,
+    stores: Stores,
+    bus: Arc<dyn Bus>,
+    metrics: Arc<Metrics>,
+) {
+    let persist = Persist { stores, bus, metrics };
     let mut queued = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut queued, BATCH).await > 0 {
         persist.all(std::mem::take(&mut queued)).await;
@@ -117,6 +123,7 @@ pub(crate) async fn run(mut jobs: mpsc::Receiver<(Instant, Job)>, stores: Stores
 struct Persist {
     stores: Stores,
     bus: Arc<dyn Bus>,
+    metrics: Arc<Metrics>,
 }
 
 impl Persist {
@@ -170,12 +177,31 @@ impl Persist {
         self.set(sets).await;
     }
 
+    /// Counts a transaction: so many messages, marks or changes, and how long it took.
+    async fn timed<T>(
+        &self,
+        size: usize,
+        write: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let began = Instant::now();
+        let written = write.await;
+        match &written {
+            Ok(_) => {
+                self.metrics.commit.time(began.elapsed());
+                self.metrics.commit_batch.0.size(size as u64);
+            }
+            Err(error) if error.unknown => self.metrics.commits_unknown.inc(),
+            Err(_) => self.metrics.commits_refused.inc(),
+        }
+        written
+    }
+
     async fn act(&self, acts: Vec<(NewAct, Reply)>) {
         if acts.is_empty() {
             return;
         }
         let (new, replies): (Vec<_>, Vec<_>) = acts.into_iter().unzip();
-        let outcomes = match self.stores.messages.act(&new).await {
+        let outcomes = match self.timed(new.len(), self.stores.messages.act(&new)).await {
             Ok(outcomes) => outcomes,
             Err(error) if !error.unknown => {
                 let error = Error::from(error);
@@ -204,7 +230,10 @@ impl Persist {
                     self.bus.publish(Stored::Change { conversation, kind, change, origin }).await;
                 }
                 ActOutcome::Unchanged(message) => reply.answer(nonce, Ok((message, false))),
-                ActOutcome::Duplicate(message) => reply.answer(nonce, Ok((message, true))),
+                ActOutcome::Duplicate(message) => {
+                    self.metrics.duplicates.inc();
+                    reply.answer(nonce, Ok((message, true)));
+                }
                 ActOutcome::OtherUse => reply.answer(nonce, Err(Error::IdempotencyConflict)),
                 ActOutcome::NotFound => reply.answer(nonce, Err(Error::NotFound)),
                 ActOutcome::Forbidden(why) => reply.answer(nonce, Err(Error::Forbidden(why))),
@@ -218,14 +247,22 @@ impl Persist {
             return;
         }
         planted::ack_early(&self.stores, &batch.posts, &batch.replies).await;
-        match self.stores.messages.post(&batch.posts, &batch.marks).await {
+        let size = batch.posts.len() + batch.marks.len();
+        match self.timed(size, self.stores.messages.post(&batch.posts, &batch.marks)).await {
             Ok((posted, marked)) => self.tell(batch, posted, marked).await,
             Err(error) if error.unknown => self.recover(batch, error.into()).await,
             Err(error) => batch.refuse(&error.into()),
         }
     }
 
+    /// Counts what was stored before.
+    fn known(&self, posted: &[PostOutcome]) {
+        let known = posted.iter().filter(|outcome| matches!(outcome, PostOutcome::Duplicate(_))).count();
+        self.metrics.duplicates.add(known as u64);
+    }
+
     async fn tell(&self, batch: Batch, posted: Vec<PostOutcome>, marked: Vec<MarkOutcome>) {
+        self.known(&posted);
         for ((post, reply), outcome) in batch.posts.into_iter().zip(batch.replies).zip(posted) {
             match outcome {
                 PostOutcome::Stored { kind, message } => {
@@ -253,7 +290,8 @@ impl Persist {
 
     /// Stores what a worker took from the broker, and tells each sender's node what became of it.
     async fn work(&self, posts: &[NewPost], origins: Vec<Origin>) -> Result<(), Error> {
-        let (outcomes, _) = self.stores.messages.post(posts, &[]).await?;
+        let (outcomes, _) = self.timed(posts.len(), self.stores.messages.post(posts, &[])).await?;
+        self.known(&outcomes);
         for ((post, origin), outcome) in posts.iter().zip(origins).zip(outcomes) {
             match outcome {
                 PostOutcome::Stored { kind, message } => {
@@ -414,6 +452,12 @@ impl Writer {
     pub(crate) fn submit(&self, job: Job) -> Result<(), Error> {
         let jobs = self.0.read().unwrap_or_else(PoisonError::into_inner);
         jobs.as_ref().and_then(|jobs| jobs.try_send((Instant::now(), job)).ok()).ok_or(Error::busy())
+    }
+
+    /// What waits for the writer.
+    pub(crate) fn depth(&self) -> Option<Depth> {
+        let jobs = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        jobs.as_ref().map(|jobs| Depth::of("writer", jobs))
     }
 
     /// Takes no more jobs; the writer ends after those it has.

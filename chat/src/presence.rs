@@ -107,14 +107,13 @@ impl Presences {
             turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 turns.tick().await;
-                leases.renew(&self.hub.people()).await;
+                leases.renew(&self.hub.presences()).await;
                 self.expire(leases).await;
             }
         };
         stop.run_until_cancelled(async { tokio::join!(telling, sharing) }).await;
         if let Some(leases) = &self.leases {
-            let people: Vec<_> = self.hub.people().into_iter().map(|(user, _)| user).collect();
-            leases.end(&people).await;
+            leases.end(&self.hub.people()).await;
         }
     }
 

@@ -2,6 +2,7 @@
 //! them takes a part of the writer and not all of it.
 
 use crate::error::Error;
+use crate::metrics::Counter;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 use protocol::UserId;
@@ -36,6 +37,7 @@ pub(crate) enum Action {
 struct Rate {
     buckets: DefaultKeyedRateLimiter<UserId>,
     looks: AtomicUsize,
+    refused: Counter,
 }
 
 impl Rate {
@@ -43,7 +45,11 @@ impl Rate {
     fn new(burst: u32, every: Duration) -> Self {
         let burst = NonZeroU32::new(burst).expect("a constant, not zero");
         let quota = Quota::with_period(every).expect("a constant, not zero").allow_burst(burst);
-        Self { buckets: DefaultKeyedRateLimiter::keyed(quota), looks: AtomicUsize::new(0) }
+        Self {
+            buckets: DefaultKeyedRateLimiter::keyed(quota),
+            looks: AtomicUsize::new(0),
+            refused: Counter::default(),
+        }
     }
 
     fn check(&self, user: UserId) -> Result<(), Error> {
@@ -51,6 +57,7 @@ impl Rate {
             self.buckets.retain_recent(); // a full bucket is as good as none
         }
         self.buckets.check_key(&user).map_err(|early| {
+            self.refused.inc();
             let wait = early.wait_time_from(DefaultClock::default().now());
             // Told in whole milliseconds, and none would mean: at once.
             Error::RateLimited { retry_after: wait.max(Duration::from_millis(1)) }
@@ -94,6 +101,21 @@ impl Rates {
             Action::Ticket => &self.ticket,
         };
         rate.check(user)
+    }
+
+    /// How many of each action came too soon.
+    pub(crate) fn refused(&self) -> [(&'static str, u64); 7] {
+        let Self { send, act, found, member, mark, settings, ticket } = self;
+        let named = [
+            ("send", send),
+            ("act", act),
+            ("found", found),
+            ("member", member),
+            ("mark", mark),
+            ("settings", settings),
+            ("ticket", ticket),
+        ];
+        named.map(|(action, rate)| (action, rate.refused.get()))
     }
 }
 

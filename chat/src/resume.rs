@@ -85,6 +85,14 @@ impl Chat {
             .map(|(conversation, _)| ServerFrame::Gone { conversation: *conversation })
             .collect();
         let differing = differing(&heads, known, resume.states);
+        let metrics = &self.inner.metrics;
+        match known {
+            Some(_) if differing.is_empty() && gone.is_empty() => &metrics.hellos_current,
+            Some(_) => &metrics.hellos_behind,
+            None if resume.cursors.is_none() => &metrics.hellos_fresh,
+            None => &metrics.hellos_reset,
+        }
+        .inc();
         // What is left meanwhile is missing here, and its news is in the queue.
         let mut conversations = match &differing[..] {
             [] => Vec::new(),

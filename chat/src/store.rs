@@ -100,6 +100,8 @@ pub(crate) trait Accounts: Send + Sync {
         within: Option<ConversationId>,
         limit: u32,
     ) -> Result<Vec<User>>;
+    /// The account that was made first; none where there is none.
+    async fn first_account(&self) -> Result<Option<UserId>>;
     async fn set_last_seen(&self, account: UserId, at: Timestamp) -> Result<()>;
 
     async fn create_session(&self, session: NewSession) -> Result<()>;

@@ -52,6 +52,10 @@ impl Chat {
             Ingest::Queued(_) => timeout(PATIENCE, answer).await.ok().and_then(Result::ok),
         };
         let (message, duplicate) = answered.unwrap_or(Err(Error::Internal))?;
+        self.inner.metrics.acked(duplicate);
+        if !duplicate {
+            self.inner.metrics.acked_after(message.sent_at);
+        }
         Ok(Posted { message, duplicate })
     }
 
@@ -107,6 +111,7 @@ impl Chat {
         let act = new_act(who.user, message, nonce, act)?;
         let (message, duplicate) =
             self.inner.writer.ask(|waiting| Job::Act(act, Reply::Waiting(waiting))).await?;
+        self.inner.metrics.acked(duplicate);
         let message = crate::history::shown_to(message, who.user);
         Ok(Posted { message, duplicate })
     }

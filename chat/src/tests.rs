@@ -295,3 +295,12 @@ async fn a_data_folder_serves_one_chat_at_a_time_and_keeps_what_it_got() {
     assert_eq!(chat.history(ben, id, Span::Newest, 50).await.unwrap().messages.len(), 1);
     assert!(chat.ready().await.ready);
 }
+
+#[tokio::test]
+async fn who_made_the_first_account_is_the_administrator() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.chat.inner.stores.accounts.first_account().await.unwrap(), None);
+    let [ada, ben] = scene.people().await;
+    scene.chat.admit_admin(ada).await.unwrap();
+    assert_eq!(scene.chat.admit_admin(ben).await.unwrap_err().code(), Code::Forbidden);
+}

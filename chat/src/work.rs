@@ -7,6 +7,7 @@ use crate::bus::intake::{Delivery, Work};
 use crate::bus::sealed::Seal;
 use crate::error::Error;
 use crate::ingest::Submitted;
+use crate::metrics::Metrics;
 use crate::persist::Job;
 use crate::store::{BATCH, Database};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(crate) struct Worker {
     pub(crate) jobs: mpsc::Sender<(Instant, Job)>,
     pub(crate) database: Arc<dyn Database>,
     pub(crate) seal: Seal,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// It was told to stop: what is in hand comes again.
@@ -85,6 +87,7 @@ impl Worker {
             match self.store(submitted).await? {
                 Ok(()) => break,
                 Err(error) => {
+                    self.metrics.worker_retries.inc();
                     tracing::warn!(%error, messages = submitted.len(), "not stored yet");
                     failed = if self.database.check().await.is_ok() { failed + 1 } else { 0 };
                 }
@@ -116,5 +119,6 @@ impl Worker {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+        self.metrics.dead_letters.inc();
     }
 }

@@ -350,6 +350,63 @@ pub struct Unread {
     pub messages: Vec<Message>,
 }
 
+/// `GET nodes`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nodes {
+    /// By name.
+    pub nodes: Vec<Node>,
+    /// How they find each other.
+    pub discovery: Discovery,
+    /// Whether this is how it is now; false while nobody can be asked: then it is how it was last.
+    pub fresh: bool,
+}
+
+/// One running server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// What it is called.
+    pub name: String,
+    /// Where the others reach it.
+    pub address: String,
+    /// How it is.
+    pub health: Health,
+    /// People connected to it, where that is known.
+    pub users: Option<u64>,
+    /// Their sockets.
+    pub sockets: Option<u64>,
+    /// Whether it is the one that answers.
+    #[serde(rename = "self")]
+    pub is_self: bool,
+    /// When it was last known to be passing, to within a minute.
+    pub seen_at: Option<Timestamp>,
+}
+
+/// How a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// It can do its work.
+    Passing,
+    /// It can, and something is not as it should be.
+    Warning,
+    /// It cannot, or it does not answer.
+    Critical,
+    /// Nobody has asked it yet.
+    Unknown,
+}
+
+/// How nodes find each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Discovery {
+    /// Each is registered with Consul.
+    Consul,
+    /// By a list in the settings.
+    Static,
+    /// Not at all.
+    None,
+}
+
 /// `GET /health/ready`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readiness {

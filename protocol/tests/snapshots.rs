@@ -3,10 +3,10 @@
 
 use protocol::limits::Limits;
 use protocol::rest::{
-    Changes, Conversations, EditMessage, Edits, Group, Groups, MarkUnread, Me, Members, Messages,
-    NewConversation, NewMember, NewMessage, PatchConversation, PatchMe, PatchMember, PatchSettings, Pins,
-    Posted, Read, ReadMark, Readiness, Receipts, Register, Session, Sessions, SignIn, SignedIn, Ticket,
-    Unread, UnreadAll, Users, Version,
+    Changes, Conversations, Discovery, EditMessage, Edits, Group, Groups, Health, MarkUnread, Me, Members,
+    Messages, NewConversation, NewMember, NewMessage, Node, Nodes, PatchConversation, PatchMe, PatchMember,
+    PatchSettings, Pins, Posted, Read, ReadMark, Readiness, Receipts, Register, Session, Sessions, SignIn,
+    SignedIn, Ticket, Unread, UnreadAll, Users, Version,
 };
 use protocol::{
     Body, Change, ChangeKind, ClientFrame, Code, Conversation, ConversationId, Emoji, Epoch, FieldError,
@@ -541,6 +541,28 @@ fn rest_messages() {
             group_unreads: vec![],
         }
     );
+    let here = Node {
+        name: "north".into(),
+        address: "http://10.0.0.5:3000".into(),
+        health: Health::Passing,
+        users: Some(41),
+        sockets: Some(57),
+        is_self: true,
+        seen_at: Some(at(30)),
+    };
+    let away = Node {
+        name: "south".into(),
+        health: Health::Unknown,
+        users: None,
+        sockets: None,
+        is_self: false,
+        seen_at: None,
+        ..here.clone()
+    };
+    pin!("rest_nodes", Nodes { nodes: vec![here, away], discovery: Discovery::Consul, fresh: true });
+    for discovery in [Discovery::Consul, Discovery::Static, Discovery::None] {
+        reads_back(&Nodes { nodes: Vec::new(), discovery, fresh: false });
+    }
     pin!(
         "rest_readiness",
         Readiness { ready: true, dependencies: [("store".to_owned(), "ok".to_owned())].into() }

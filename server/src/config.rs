@@ -1,5 +1,7 @@
 //! Settings: what was given by flag, environment and file, merged, checked, turned into what the server needs.
 
+use crate::discovery::DiscoveryUrl;
+use crate::discovery::name::NodeName;
 use crate::log::Format;
 use crate::origin::PublicUrl;
 use chat::{BusUrl, IngestMode, PresenceUrl, Registration, Roles, StoreUrl};
@@ -18,8 +20,14 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The address people type. It decides which `Origin` is ours, and whether cookies are for https only.
     pub public_url: Option<PublicUrl>,
+    /// Where measurements are served, where they are.
+    pub metrics_listen: Option<SocketAddr>,
     /// How log lines look.
     pub log_format: Format,
+    /// How this node finds the others; none: there are no others.
+    pub discovery: Option<DiscoveryUrl>,
+    /// What it is called; none: after its machine and port.
+    pub node: Option<NodeName>,
     /// Everything below the network edge.
     pub chat: chat::Settings,
 }
@@ -58,16 +66,17 @@ pub struct Given {
     /// Where files are kept; not in this version [env: CONFAB_FILES]
     #[arg(long, value_name = "URL")]
     pub files: Option<String>,
-    /// How nodes find each other; not in this version [env: CONFAB_DISCOVERY]
+    /// How nodes find each other: consul://HOST:PORT[?service=NAME&address=HOST:PORT&token=TOKEN] or
+    /// static:http://HOST:PORT,… [env: CONFAB_DISCOVERY]
     #[arg(long, value_name = "URL")]
     pub discovery: Option<String>,
-    /// Name of this node; not in this version [env: CONFAB_NODE]
+    /// Name of this node, different from all others [env: CONFAB_NODE] [default: HOST-PORT]
     #[arg(long, value_name = "NAME")]
     pub node: Option<String>,
     /// Who may create an account [env: CONFAB_REGISTRATION] [default: open]
     #[arg(long, value_name = "open|invite|closed")]
     pub registration: Option<String>,
-    /// Where measurements are served; not in this version [env: CONFAB_METRICS_LISTEN]
+    /// Where measurements are served at /metrics, to whoever can reach it; off unless given [env: CONFAB_METRICS_LISTEN]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics_listen: Option<String>,
     /// How log lines look [env: CONFAB_LOG_FORMAT] [default: text]
@@ -183,13 +192,7 @@ impl TryFrom<Given> for Settings {
     type Error = SettingError;
 
     fn try_from(given: Given) -> Result<Self, SettingError> {
-        let absent: [(&'static str, &Option<String>); 5] = [
-            ("cache", &given.cache),
-            ("files", &given.files),
-            ("discovery", &given.discovery),
-            ("node", &given.node),
-            ("metrics-listen", &given.metrics_listen),
-        ];
+        let absent: [(&'static str, &Option<String>); 2] = [("cache", &given.cache), ("files", &given.files)];
         for (name, value) in absent {
             if let Some(value) = value {
                 return Err(SettingError::new(name, "accepts nothing in this version, leave it out", value));
@@ -206,12 +209,28 @@ impl TryFrom<Given> for Settings {
             let accepts = "accepts `gateway,worker` where ingest is `direct`: who takes a message stores it";
             return Err(SettingError::new("roles", accepts, given.roles.as_deref().unwrap_or_default()));
         }
+        let address = |name, example: &str, text: &str| {
+            let accepts = format!("accepts an address and a port such as `{example}`");
+            text.parse().map_err(|_| SettingError::new(name, accepts, text))
+        };
         let listen = match given.listen.as_deref() {
             None => SocketAddr::from((Ipv4Addr::LOCALHOST, 3000)),
-            Some(text) => text.parse().map_err(|_| {
-                SettingError::new("listen", "accepts an address and a port such as `127.0.0.1:3000`", text)
-            })?,
+            Some(text) => address("listen", "127.0.0.1:3000", text)?,
         };
+        let discovery =
+            given.discovery.as_deref().map(|text| Ok((parsed("discovery", text)?, text))).transpose()?;
+        if let Some((DiscoveryUrl::Consul(consul), text)) = &discovery
+            && listen.ip().is_unspecified()
+            && !consul.says_where()
+        {
+            let accepts = format!(
+                "accepts `consul://HOST:PORT?address=HOST` with --listen {listen}, which does not say where others reach this node"
+            );
+            return Err(SettingError::new("discovery", accepts, text));
+        }
+        let metrics_listen = given.metrics_listen.as_deref();
+        let metrics_listen =
+            metrics_listen.map(|text| address("metrics-listen", "127.0.0.1:9090", text)).transpose()?;
         let data = match given.data.as_deref() {
             None => PathBuf::from("./confab-data"),
             Some("") => return Err(SettingError::new("data", "accepts a folder", "")),
@@ -219,11 +238,14 @@ impl TryFrom<Given> for Settings {
         };
         Ok(Self {
             listen,
+            metrics_listen,
             public_url: given.public_url.as_deref().map(|text| parsed("public-url", text)).transpose()?,
             log_format: given
                 .log_format
                 .as_deref()
                 .map_or(Ok(Format::Text), |text| parsed("log-format", text))?,
+            discovery: discovery.map(|(discovery, _)| discovery),
+            node: given.node.as_deref().map(|text| parsed("node", text)).transpose()?,
             chat: chat::Settings {
                 store: given
                     .store
@@ -274,9 +296,11 @@ mod tests {
             ("cache = \"redis://h\"", "cache: accepts nothing"),
             ("presence = \"postgres://h\"", "presence: accepts `redis://HOST`"),
             ("files = \"s3://b\"", "files: accepts nothing"),
-            ("discovery = \"consul://h\"", "discovery: accepts nothing"),
-            ("node = \"a\"", "node: accepts nothing"),
-            ("metrics-listen = \"127.0.0.1:1\"", "metrics-listen: accepts nothing"),
+            ("discovery = \"consul://u:secret@h\"", "discovery: accepts `consul://HOST[:PORT]"),
+            ("discovery = \"static:http://u:secret@h\"", "discovery: accepts `static:http"),
+            ("discovery = \"consul://h?token=secret\"\nlisten = \"0.0.0.0:1\"", "discovery: accepts `consul"),
+            ("node = \"a b\"", "node: accepts a name"),
+            ("metrics-listen = \"9090\"", "metrics-listen: accepts an address and a port"),
             ("registration = \"maybe\"", "registration: accepts"),
             ("log-format = \"xml\"", "log-format: accepts"),
         ] {
@@ -297,6 +321,13 @@ mod tests {
         assert_eq!(settings.listen.port(), 0);
         assert_eq!(settings.log_format, Format::Json);
         assert!(settings.public_url.unwrap().secure());
+        let given: Given = toml::from_str(
+            "listen = \"0.0.0.0:3000\"\nnode = \"north\"\ndiscovery = \"consul://h?token=hunter2&address=10.0.0.5\"",
+        )
+        .unwrap();
+        let settings = Settings::try_from(given).unwrap();
+        assert_eq!(settings.node.as_ref().unwrap().as_str(), "north");
+        assert!(settings.discovery.is_some() && !format!("{settings:?}").contains("hunter2"));
     }
 
     #[test]

@@ -55,15 +55,17 @@ impl IntoResponse for Failure {
     fn into_response(self) -> axum::response::Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.0.retry_after_ms.map(|ms| ms.div_ceil(1000));
-        let unauthorized = self.0.code == Code::Unauthorized;
+        let code = self.0.code;
         let mut response = (status, Json(*self.0)).into_response();
+        // For whoever counts it on its way out.
+        response.extensions_mut().insert(code);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if unauthorized {
+        if code == Code::Unauthorized {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

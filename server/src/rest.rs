@@ -8,6 +8,7 @@ pub mod input;
 mod me;
 mod members;
 mod messages;
+mod nodes;
 mod read;
 mod sessions;
 mod unread;
@@ -54,6 +55,7 @@ pub fn routes() -> Router<Edge> {
         .route("/messages/{message}/receipts", get(acts::receipts))
         .route("/groups", get(conversations::groups))
         .route("/unread/all", get(unread::all))
+        .route("/nodes", get(nodes::list))
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)
         .layer(DefaultBodyLimit::max(BODY_BYTES))

@@ -4,6 +4,7 @@
 //! cross-site check, the deadline; then, for everything that is somebody's, the look-up of who asks.
 
 use crate::assets::{self, Site};
+use crate::discovery::Discovery;
 use crate::gateway::{self, Sockets};
 use crate::origin::PublicUrl;
 use crate::problem::{self, Failure, not_found};
@@ -20,6 +21,7 @@ use axum::routing::{any, get, post};
 use chat::Chat;
 use leptos::prelude::provide_context;
 use leptos::server_fn::axum::get_server_fn_service;
+use protocol::Code;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,11 +48,13 @@ pub struct Edge {
     pub sockets: Sockets,
     /// The page's files.
     pub site: Arc<Site>,
+    /// The nodes there are.
+    pub discovery: Discovery,
 }
 
 impl Edge {
     /// For a chat that is served under `public_url`.
-    pub fn new(chat: Chat, public_url: Option<PublicUrl>) -> Self {
+    pub fn new(chat: Chat, public_url: Option<PublicUrl>, discovery: Discovery) -> Self {
         let secure = public_url.as_ref().is_some_and(PublicUrl::secure);
         Self {
             chat,
@@ -58,6 +62,7 @@ impl Edge {
             public_url,
             sockets: Sockets::new(),
             site: Arc::new(Site::embedded()),
+            discovery,
         }
     }
 
@@ -88,7 +93,7 @@ fn healths() -> Router<Edge> {
 
 /// Everything the server answers.
 pub fn router(edge: Edge) -> Router {
-    let secure = edge.secure();
+    let (secure, chat) = (edge.secure(), edge.chat.clone());
     let somebodys = Router::new()
         .nest("/api/v1", rest::routes())
         .route("/api", any(not_found))
@@ -112,13 +117,21 @@ pub fn router(edge: Edge) -> Router {
                 .on_failure(()),
         )
         .layer(PropagateRequestIdLayer::new(log::REQUEST_ID))
-        .map_response(move |response: Response| security::headers(response, secure))
+        .map_response(move |response: Response| security::headers(counted(&chat, response), secure))
         .map_response(IntoResponse::into_response)
         .layer(CatchPanicLayer::custom(problem::panicked as fn(_) -> _))
         .map_response(IntoResponse::into_response)
         .layer(security::cross_site(edge.public_url.as_ref()))
         .layer(middleware::from_fn(in_time));
     somebodys.merge(everybodys).with_state(edge).layer(around)
+}
+
+/// Counts it where it is a refusal.
+fn counted(chat: &Chat, response: Response) -> Response {
+    if let Some(code) = response.extensions().get::<Code>() {
+        chat.metrics().refused_http.inc(*code);
+    }
+    response
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

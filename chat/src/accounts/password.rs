@@ -22,6 +22,7 @@ const NICE: i32 = 10;
 
 /// Hashes passwords, at most one a core at a time: each takes 19 MiB and some 30 ms of a core.
 pub(crate) struct Passwords {
+    cores: usize,
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
@@ -51,7 +52,13 @@ const DUMMY: &str =
 impl Passwords {
     pub(crate) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { running: Arc::new(Semaphore::new(cores)), waiting: Arc::new(Semaphore::new(WAITING)) }
+        Self { cores, running: Arc::new(Semaphore::new(cores)), waiting: Arc::new(Semaphore::new(WAITING)) }
+    }
+
+    /// How many wait for a core.
+    pub(crate) fn waiting(&self) -> usize {
+        let inside = WAITING.saturating_sub(self.waiting.available_permits());
+        inside.saturating_sub(self.cores.saturating_sub(self.running.available_permits()))
     }
 
     /// The PHC string to keep for a password.

@@ -1,6 +1,7 @@
 //! The bus of a single process: a bounded queue that loses nothing and keeps the order of commits.
 
 use super::{Bus, Stored, Subscription};
+use crate::metrics::Depth;
 use async_trait::async_trait;
 use std::sync::{PoisonError, RwLock};
 use tokio::sync::mpsc;
@@ -40,6 +41,10 @@ impl Bus for Channel {
 
     fn is_up(&self) -> bool {
         true
+    }
+
+    fn depths(&self) -> Vec<Depth> {
+        self.sender().iter().map(|sender| Depth::of("delivery", sender)).collect()
     }
 
     async fn close(&self) {

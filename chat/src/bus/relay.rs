@@ -8,6 +8,8 @@ use super::channel::Channel;
 use super::sealed::Seal;
 use super::wire::{Heard, Link, Parcel, Subject, Wire};
 use super::{Bus, NodeId, Stored};
+use crate::clock::micros;
+use crate::metrics::{Depth, Metrics};
 use async_trait::async_trait;
 use protocol::Kind;
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,9 @@ const NODES: usize = 1_000;
 struct Doorbell<'a> {
     node: NodeId,
     number: u64,
+    /// When it was published, by its node's clock, in microseconds since 1970; 0 where the node is too old to say.
+    #[serde(default)]
+    at: u64,
     stored: Cow<'a, Stored>,
 }
 
@@ -63,35 +68,40 @@ struct Outgoing {
     dropped: AtomicU64,
     /// The broker takes nothing: no use waiting for it.
     stuck: AtomicBool,
+    metrics: Arc<Metrics>,
 }
+
+/// A doorbell that waits, and since when.
+type Waiting = (u64, Stored);
 
 /// See the module.
 pub(crate) struct Relay {
     local: Arc<Channel>,
-    queue: RwLock<Option<mpsc::Sender<Stored>>>,
+    queue: RwLock<Option<mpsc::Sender<Waiting>>>,
     outgoing: Arc<Outgoing>,
     tasks: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
 }
 
 impl Relay {
     /// Starts to relay between a channel and a wire.
-    pub(crate) fn start(local: Channel, link: Link, key: &[u8; 32]) -> Self {
+    pub(crate) fn start(local: Channel, link: Link, key: &[u8; 32], metrics: Arc<Metrics>) -> Self {
         let (seal, node, local) = (Seal::new(key, "stored"), NodeId::draw(), Arc::new(local));
         let Link { wire, heard } = link;
         let outgoing =
-            Arc::new(Outgoing { wire, dropped: AtomicU64::default(), stuck: AtomicBool::default() });
+            Arc::new(Outgoing { wire, dropped: AtomicU64::default(), stuck: AtomicBool::default(), metrics });
         let (queue, waiting) = mpsc::channel(OUTGOING);
         let sending = tokio::spawn(send(outgoing.clone(), waiting, node, seal.clone()));
-        let hearing = tokio::spawn(hear(local.clone(), heard, node, seal));
+        let hearing = tokio::spawn(hear(local.clone(), heard, node, seal, outgoing.metrics.clone()));
         Self { local, queue: RwLock::new(Some(queue)), outgoing, tasks: Mutex::new(Some((sending, hearing))) }
     }
 
-    fn queue(&self) -> Option<mpsc::Sender<Stored>> {
+    fn queue(&self) -> Option<mpsc::Sender<Waiting>> {
         self.queue.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn drop_one(&self) {
         self.outgoing.dropped.fetch_add(1, Ordering::Relaxed);
+        self.outgoing.metrics.doorbells_dropped_full.inc();
     }
 }
 
@@ -100,7 +110,7 @@ impl Bus for Relay {
     async fn publish(&self, stored: Stored) {
         self.local.publish(stored.clone()).await;
         let Some(queue) = self.queue() else { return };
-        let Err(full) = queue.try_send(stored) else { return };
+        let Err(full) = queue.try_send((micros(), stored)) else { return };
         if self.outgoing.stuck.load(Ordering::Relaxed) {
             return self.drop_one();
         }
@@ -115,7 +125,7 @@ impl Bus for Relay {
     fn whisper(&self, stored: Stored) -> bool {
         if let Some(queue) = self.queue()
             && queue.capacity() > OUTGOING / 2
-            && queue.try_send(stored.clone()).is_err()
+            && queue.try_send((micros(), stored.clone())).is_err()
         {
             self.drop_one();
         }
@@ -124,6 +134,11 @@ impl Bus for Relay {
 
     fn is_up(&self) -> bool {
         self.outgoing.wire.is_up()
+    }
+
+    fn depths(&self) -> Vec<Depth> {
+        let outgoing = self.queue().map(|queue| Depth::of("outgoing", &queue));
+        self.local.depths().into_iter().chain(outgoing).collect()
     }
 
     async fn close(&self) {
@@ -138,7 +153,7 @@ impl Bus for Relay {
 }
 
 /// Numbers, seals and sends what waits, until the queue is closed and empty.
-async fn send(outgoing: Arc<Outgoing>, mut waiting: mpsc::Receiver<Stored>, node: NodeId, seal: Seal) {
+async fn send(outgoing: Arc<Outgoing>, mut waiting: mpsc::Receiver<Waiting>, node: NodeId, seal: Seal) {
     let (mut number, mut batch) = (0, Vec::with_capacity(BATCH));
     loop {
         // Measured from the last one, whatever it was.
@@ -146,28 +161,42 @@ async fn send(outgoing: Arc<Outgoing>, mut waiting: mpsc::Receiver<Stored>, node
         match timeout_at(silence, waiting.recv_many(&mut batch, BATCH)).await {
             Ok(0) => return,
             Ok(_) => {}
-            Err(_) => batch.push(Stored::Beat),
+            Err(_) => batch.push((micros(), Stored::Beat)),
         }
         number += outgoing.dropped.swap(0, Ordering::Relaxed);
-        let parcels = batch.drain(..).filter_map(|stored| {
+        let parcels = batch.drain(..).filter_map(|(at, stored)| {
             let subject = subject(&stored)?;
             number += 1;
-            let sealed = seal.close(&Doorbell { node, number, stored: Cow::Owned(stored) }).ok()?;
+            let sealed = seal.close(&Doorbell { node, number, at, stored: Cow::Owned(stored) }).ok()?;
             Some(Parcel { subject, sealed })
         });
-        match outgoing.wire.send(parcels.collect()).await {
+        let parcels: Vec<_> = parcels.collect();
+        let (count, began) = (parcels.len() as u64, Instant::now());
+        let sent = outgoing.wire.send(parcels).await;
+        outgoing.metrics.publish.time(began.elapsed());
+        match sent {
             Ok(()) => {
+                outgoing.metrics.doorbells_published.add(count);
                 if outgoing.stuck.swap(false, Ordering::Relaxed) {
                     tracing::info!("the broker takes doorbells again");
                 }
             }
-            Err(error) => tracing::debug!(%error, "doorbells were lost"),
+            Err(error) => {
+                outgoing.metrics.doorbells_dropped_broker.add(count);
+                tracing::debug!(%error, "doorbells were lost");
+            }
         }
     }
 }
 
 /// Hands what other nodes tell to this one, until the wire is closed.
-async fn hear(local: Arc<Channel>, mut heard: mpsc::Receiver<Heard>, node: NodeId, seal: Seal) {
+async fn hear(
+    local: Arc<Channel>,
+    mut heard: mpsc::Receiver<Heard>,
+    node: NodeId,
+    seal: Seal,
+    metrics: Arc<Metrics>,
+) {
     let mut last = HashMap::new();
     let mut strangers = false;
     while let Some(heard) = heard.recv().await {
@@ -175,11 +204,13 @@ async fn hear(local: Arc<Channel>, mut heard: mpsc::Receiver<Heard>, node: NodeI
             Heard::Sealed(sealed) => sealed,
             Heard::Gap => {
                 last.clear();
+                metrics.bus_gaps_broker.inc();
                 local.publish(Stored::Missed).await;
                 continue;
             }
         };
-        let Some(Doorbell { node: from, number, stored }) = seal.open::<Doorbell>(&sealed) else {
+        let Some(Doorbell { node: from, number, at, stored }) = seal.open::<Doorbell>(&sealed) else {
+            metrics.doorbells_unsealed.inc();
             if !strangers {
                 strangers = true;
                 tracing::error!(
@@ -203,8 +234,18 @@ async fn hear(local: Arc<Channel>, mut heard: mpsc::Receiver<Heard>, node: NodeI
                 last.insert(from, before);
                 continue;
             }
-            None | Some(_) => local.publish(Stored::Missed).await,
+            before => {
+                match before {
+                    Some(before) => {
+                        metrics.bus_gaps_number.inc();
+                        metrics.doorbells_missed.add(number - before - 1);
+                    }
+                    None => metrics.bus_gaps_newcomer.inc(),
+                }
+                local.publish(Stored::Missed).await;
+            }
         }
+        metrics.heard(at);
         match stored.into_owned() {
             Stored::Missed | Stored::Beat => {}
             moment @ (Stored::Typing { .. } | Stored::Presence { .. }) => {
@@ -214,3 +255,6 @@ async fn hear(local: Arc<Channel>, mut heard: mpsc::Receiver<Heard>, node: NodeI
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

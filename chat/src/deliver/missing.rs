@@ -37,10 +37,13 @@ impl Deliver {
         let dense = missing.iter().zip(place.rev + 1..).all(|(change, rev)| change.rev == rev);
         if !dense || missing.len() as u64 > limits::SYNC_CHANGES {
             tracing::warn!(conversation.id = %conversation, dense, count = missing.len(), "too much was missed");
+            self.hub.metrics().rooms_resynced.inc();
             self.hub.close_room(conversation, close::RESYNC, "come back with cursors");
             return self.answer(came.zip(origin));
         }
         if missing.len() > usize::from(came.is_some()) {
+            let metrics = self.hub.metrics();
+            if came.is_some() { &metrics.gap_fills_doorbell } else { &metrics.gap_fills_watch }.inc();
             tracing::info!(conversation.id = %conversation, count = missing.len(), "delivering what was missed");
         }
         // Whoever left is let go first: a message stands in the log as it is now, which may be after their leaving.

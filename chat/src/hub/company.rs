@@ -4,7 +4,7 @@ use super::{Hub, Socket, SocketId};
 use bytes::Bytes;
 use protocol::{ConversationId, Presence, UserId};
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// Sockets connected here beyond which a conversation gets no news of the moment: everybody's steps would be
 /// everybody's news, and their number grows with its square.
@@ -36,13 +36,8 @@ impl Hub {
     }
 
     /// Everybody who is here, and how.
-    pub(crate) fn people(&self) -> Vec<(UserId, Presence)> {
-        let mut people = Vec::new();
-        for shard in &self.users.shards {
-            let users = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            people.extend(users.keys().copied());
-        }
-        let states = people.into_iter().map(|user| (user, self.presence(user)));
+    pub(crate) fn presences(&self) -> Vec<(UserId, Presence)> {
+        let states = self.people().into_iter().map(|user| (user, self.presence(user)));
         states.filter(|(_, state)| *state != Presence::Offline).collect()
     }
 

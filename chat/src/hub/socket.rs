@@ -1,12 +1,13 @@
 //! One connected socket: its bounded queue and what it hears.
 
 use crate::Identity;
+use crate::metrics::Metrics;
 use bytes::Bytes;
 use protocol::frame::close;
 use protocol::{ConversationId, Presence, ServerFrame, limits};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// A socket; never reused. The first of a process is drawn, so that no two nodes have the same.
@@ -52,10 +53,11 @@ pub struct Socket {
     tick: AtomicU64,
     /// A [`Presence`]: offline until it has said hello.
     presence: AtomicU8,
+    metrics: Arc<Metrics>,
 }
 
 impl Socket {
-    pub(crate) fn new(id: SocketId, who: Identity, tick: u64) -> Self {
+    pub(crate) fn new(id: SocketId, who: Identity, tick: u64, metrics: Arc<Metrics>) -> Self {
         Self {
             id,
             who,
@@ -64,6 +66,7 @@ impl Socket {
             rooms: Mutex::new(Some(HashSet::new())),
             tick: AtomicU64::new(tick),
             presence: AtomicU8::new(OFFLINE),
+            metrics,
         }
     }
 
@@ -77,8 +80,14 @@ impl Socket {
         self.who
     }
 
+    /// Where to count what happens to it.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Queues one frame for this socket only.
     pub fn push(&self, frame: &ServerFrame) {
+        self.metrics.told(frame);
         self.push_bytes(encode(frame));
     }
 
@@ -101,6 +110,7 @@ impl Socket {
         if queue.frames.len() >= limits::QUEUE_FRAMES || too_much {
             queue.frames = Vec::new();
             queue.bytes = 0;
+            self.metrics.slow_queue.inc();
             queue.close = Some((close::RESYNC, "fell behind, come back with cursors"));
         } else {
             queue.bytes += frame.len();

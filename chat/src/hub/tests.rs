@@ -14,7 +14,7 @@ fn drained(socket: &Socket) -> usize {
 
 #[test]
 fn a_subscription_counts_once_and_ends_with_its_socket() {
-    let hub = Hub::new();
+    let hub = Hub::new(Arc::default());
     let (ada, conversation) = (somebody(), ConversationId::generate());
     let (one, other) = (hub.attach(ada), hub.attach(ada));
     hub.subscribe(&one, conversation, 0);
@@ -36,7 +36,7 @@ fn a_subscription_counts_once_and_ends_with_its_socket() {
 
 #[test]
 fn a_queue_is_bounded_in_frames_and_in_bytes() {
-    let hub = Hub::new();
+    let hub = Hub::new(Arc::default());
     let (frames, bytes) = (hub.attach(somebody()), hub.attach(somebody()));
     for _ in 0..protocol::limits::QUEUE_FRAMES {
         frames.push_bytes(Bytes::from_static(b"{}"));
@@ -57,7 +57,7 @@ fn a_queue_is_bounded_in_frames_and_in_bytes() {
 
 #[tokio::test]
 async fn a_crowd_is_woken_in_turns_and_who_asked_at_once() {
-    let hub = Hub::new();
+    let hub = Hub::new(Arc::default());
     let conversation = ConversationId::generate();
     let sockets: Vec<_> = (0..AT_ONCE * 3).map(|_| hub.attach(somebody())).collect();
     let woken = Arc::new(AtomicUsize::new(0));

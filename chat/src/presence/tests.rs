@@ -56,7 +56,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let hub = Arc::new(Hub::new());
+        let hub = Arc::new(Hub::new(Arc::default()));
         let presences = Arc::new(Presences::new(hub.clone(), Arc::new(Direct(hub.clone())), None));
         tokio::spawn(presences.clone().run(CancellationToken::new()));
         Self { hub, presences }

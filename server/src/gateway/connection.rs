@@ -134,6 +134,7 @@ async fn greet(
     let Attached { chat, socket } = attached;
     let mut place = Some(place);
     let mut silent = std::pin::pin!(sleep(SILENT));
+    let _waiting = chat.metrics().handshakes_waiting.enter();
     let mut late = std::pin::pin!(sleep(HELLO));
     let text = loop {
         tokio::select! {
@@ -161,7 +162,7 @@ async fn greet(
     drop(place);
     let frames = match answer {
         Ok(frames) => frames,
-        Err(error) => return Err(refuse_hello(wire, socket, &error).await),
+        Err(error) => return Err(refuse_hello(chat, wire, socket, &error).await),
     };
     let frames = frames.iter().filter_map(encode).collect();
     writer::write(wire, socket, frames).await?;
@@ -175,8 +176,9 @@ async fn greet(
 }
 
 /// Without an answer to its hello a socket is of no use: it is told why, and when to come back.
-async fn refuse_hello(wire: &mut Wire, socket: &Socket, error: &Error) -> Ending {
+async fn refuse_hello(chat: &Chat, wire: &mut Wire, socket: &Socket, error: &Error) -> Ending {
     let mut refusal = error.refusal(None, Some("hello".to_owned()));
+    chat.metrics().refused_socket.inc(refusal.code);
     let ending = match error {
         Error::Unauthorized => Ending::close(close::SESSION_ENDED, "the session ended"),
         Error::Invalid(_) | Error::TooLarge(_) => Ending::close(close::PROTOCOL, "the hello was refused"),
@@ -297,6 +299,7 @@ async fn handle(
         Read::Malformed => return Err(Ending::close(close::PROTOCOL, "not a frame")),
     };
     if let Some(retry_after) = slower {
+        chat.metrics().limited_frames.inc();
         let (nonce, in_reply_to) = reader::reference(&frame);
         let refusal = Error::RateLimited { retry_after }.refusal(nonce, in_reply_to);
         socket.push(&ServerFrame::Refused(refusal));
@@ -351,6 +354,7 @@ fn act(chat: &Chat, socket: &Arc<Socket>, nonce: Nonce, message: MessageId, act:
 async fn sync(chat: &Chat, socket: &Socket, conversation: protocol::ConversationId, after: u64) {
     let answer = match chat.changes(socket.who(), conversation, after, limits::PAGE).await {
         Ok(mut page) => {
+            chat.metrics().gap_fills_client.inc();
             fit(&mut page);
             let protocol::rest::Changes { from, to, changes, more } = page;
             ServerFrame::Changes { conversation, from, to, changes, more }

@@ -33,17 +33,23 @@ const TICKET_BYTES: usize = 256;
 
 /// `GET /ws`
 pub async fn upgrade(State(edge): State<Edge>, mut request: Request) -> Result<Response, Failure> {
-    let accept = handshake(request.headers())?;
+    let metrics = edge.chat.metrics();
+    let accept = handshake(request.headers()).inspect_err(|_| metrics.handshakes_malformed.inc())?;
     let Some(place) = edge.sockets.arrivals.turn().await else {
+        metrics.handshakes_pace.inc();
         return Err(Error::Unavailable { retry_after: NEXT_WAVE }.into());
     };
-    let who = identity(&edge, request.uri().query(), request.headers()).await?;
+    let who = identity(&edge, request.uri().query(), request.headers()).await;
+    let who = who.inspect_err(|_| metrics.handshakes_identity.inc())?;
     if edge.chat.sockets_of(who.user) >= limits::SOCKETS {
+        metrics.handshakes_person.inc();
         return Err(Error::RateLimited { retry_after: COME_BACK }.into());
     }
     let Some(room) = edge.sockets.admit() else {
+        metrics.handshakes_full.inc();
         return Err(Error::Unavailable { retry_after: COME_BACK }.into());
     };
+    metrics.handshakes_accepted.inc();
     let upgrading = hyper::upgrade::on(&mut request);
     let (chat, stopping) = (edge.chat.clone(), edge.sockets.stopping.clone());
     edge.sockets.tasks.spawn(async move {

@@ -152,6 +152,7 @@ async fn wait(wire: &mut Wire, socket: &Socket, mut out: Outgoing) -> Result<(),
             },
             () = &mut stalled => {
                 if out.progress == seen {
+                    socket.metrics().slow_stalled.inc();
                     return Err(Ending::Lost);
                 }
                 seen = out.progress;

@@ -161,7 +161,6 @@ pub(super) fn forget(broker: &Broker, id: &DeliveryId) -> Result<(), WireError> 
         let mut at = place.add_partition(&topic, 0);
         at.set_offset(Offset::Offset(forgotten.floor))?;
         at.set_metadata(&metadata);
-        drop(at);
         // The group's coordinator has just answered, so this waits for one answer more.
         consumer.commit(&place, CommitMode::Sync)
     };

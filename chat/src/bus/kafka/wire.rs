@@ -135,12 +135,12 @@ impl Hearer {
             return End::Closed;
         }
         *pauses = Pauses::default();
-        let mut heard_at = Instant::now();
+        let (mut heard_at, mut behind) = (Instant::now(), false);
         while !self.stop.is_asked() {
             match consumer.poll(TICK) {
                 Some(Ok(record)) => {
                     next = record.offset() + 1;
-                    heard_at = Instant::now();
+                    (heard_at, behind) = (Instant::now(), false);
                     let sealed = Bytes::copy_from_slice(record.payload().unwrap_or_default());
                     if self.tell(Heard::Sealed(sealed)).is_err() {
                         return End::Closed;
@@ -170,11 +170,11 @@ impl Hearer {
                 }
             } else if silent {
                 match consumer.fetch_watermarks(&self.broker.stored(), 0, PATIENCE / 2) {
-                    // It went on, and nothing of it came during a whole silence.
-                    Ok((_, high)) if high > next && consumer.poll(TICK).is_none() => {
+                    // It went on, and nothing of it came during a whole silence more.
+                    Ok((_, high)) if high > next && behind => {
                         return End::Anew(WireError("nothing is heard of what is there".to_owned()));
                     }
-                    Ok(_) => heard_at = Instant::now(),
+                    Ok((_, high)) => (behind, heard_at) = (high > next, Instant::now()),
                     Err(_) => self.health.away(),
                 }
             }

@@ -40,18 +40,25 @@ impl Private {
         shared()?;
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = TempDir::new().unwrap();
-        let child = Self::run(&folder, port);
+        let child = Self::run(&folder, port, &[]);
         Some(Self { folder, port, child })
     }
 
-    fn run(folder: &TempDir, port: u16) -> Child {
+    fn run(folder: &TempDir, port: u16, more: &[&str]) -> Child {
         let mut server = Command::new("redis-server");
         server.args(["--bind", "127.0.0.1", "--save", "", "--requirepass", "s:cret"]);
         server.args(["--appendonly", "yes", "--appendfsync", "always", "--port", &port.to_string()]);
-        server.arg("--dir").arg(folder.path()).stdout(Stdio::null());
+        server.arg("--dir").arg(folder.path()).args(more).stdout(Stdio::null());
         server
             .spawn()
             .expect("redis-server is in PATH where CONFAB_TEST_REDIS is set: scripts/tools services")
+    }
+
+    /// Makes this server a copy of another.
+    fn follow(&mut self, primary: u16) {
+        self.kill();
+        let more = ["--replicaof", "127.0.0.1", &primary.to_string(), "--masterauth", "s:cret"];
+        self.child = Self::run(&self.folder, self.port, &more);
     }
 
     fn address(&self) -> Address {
@@ -69,7 +76,7 @@ impl Private {
     }
 
     fn restart(&mut self) {
-        self.child = Self::run(&self.folder, self.port);
+        self.child = Self::run(&self.folder, self.port, &[]);
     }
 }
 
@@ -420,6 +427,24 @@ async fn a_server_that_hangs_is_noticed_and_answers_are_in_time() {
     server.signal(Signal::CONT);
     until(|| link.wire.is_up() && submitting.is_up()).await;
     while !matches!(within(link.heard.recv()).await, Some(Heard::Gap)) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_accepted_when_as_many_replicas_have_it_as_are_set() {
+    let (Some(primary), Some(mut replica)) = (Private::start(), Private::start()) else { return };
+    let mut address = primary.address();
+    address.settings.insert("replicas".to_owned(), "1".to_owned());
+    // A replica takes no submissions: it is left for the next host.
+    address.hosts.insert(0, format!("127.0.0.1:{}", replica.port));
+    let submitting = intake(&address).await.unwrap();
+    until(|| submitting.is_up()).await;
+    let refused = submitting.submit(numbered(key(1), 0..2)).await;
+    assert!(refused.len() == 2 && refused.iter().all(Result::is_err), "{refused:?}");
+    replica.follow(primary.port);
+    submit(&*submitting, numbered(key(1), 0..2)).await;
+    address.hosts.remove(0);
+    let mut working = work(&address, "worker").await.unwrap();
+    assert_eq!(numbers(&within(working.next(9)).await)[..2], [0, 1]);
 }
 
 #[test]

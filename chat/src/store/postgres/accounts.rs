@@ -154,6 +154,16 @@ impl Accounts for Postgres {
         })
     }
 
+    async fn first_account(&self) -> Result<Option<UserId>> {
+        reading!(self, "find the first account", |connection| async {
+            // Ids are UUIDv7, whose order is that of time.
+            let row = sqlx::query("SELECT id FROM account ORDER BY id LIMIT 1")
+                .fetch_optional(&mut *connection)
+                .await?;
+            row.map(|row| rows::user_id(&row, "id")).transpose()
+        })
+    }
+
     async fn set_last_seen(&self, account: UserId, at: Timestamp) -> Result<()> {
         writing!(self, "note when somebody was here", |connection, phase| async {
             let statement = sqlx::query("UPDATE account SET last_seen_at = $1 WHERE id = $2")

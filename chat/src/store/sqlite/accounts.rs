@@ -138,6 +138,16 @@ impl Accounts for Sqlite {
         rows.iter().map(rows::user).collect::<Result<_, _>>().map_err(failed("search people"))
     }
 
+    async fn first_account(&self) -> Result<Option<UserId>> {
+        let doing = "find the first account";
+        // Ids are UUIDv7, whose order is that of time.
+        let row = sqlx::query("SELECT id FROM account ORDER BY id LIMIT 1")
+            .fetch_optional(&self.read)
+            .await
+            .map_err(failed(doing))?;
+        row.map(|row| rows::user_id(&row, "id")).transpose().map_err(failed(doing))
+    }
+
     async fn set_last_seen(&self, account: UserId, at: Timestamp) -> Result<()> {
         let _turn = self.checkpoints.turn().await;
         sqlx::query("UPDATE account SET last_seen_at = ? WHERE id = ?")
