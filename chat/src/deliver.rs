@@ -11,7 +11,7 @@ use crate::accounts::Tickets;
 use crate::bus::{Origin, Stored, Subscription};
 use crate::error::Error;
 use crate::history::conversation_for_reader;
-use crate::hub::{Hub, Next, Socket, SocketId, encode};
+use crate::hub::{Floor, Hub, Next, Socket, SocketId, encode};
 use crate::ingest::Answers;
 use crate::persist::{self, Reply};
 use crate::planted::{self, Mistake};
@@ -170,11 +170,13 @@ impl Deliver {
         }
     }
 
-    /// The same bytes for everybody.
+    /// The same bytes for everybody who was a member by then: a node that is behind tells of what was before some of
+    /// those it serves now.
     fn event(&self, conversation: ConversationId, kind: Kind, change: Change) {
         if self.hub.hears(conversation) {
+            let rev = change.rev;
             let frame = encode(&ServerFrame::Event { conversation, kind, change });
-            self.hub.fan_out(conversation, None, |_, _| Some(frame.clone()));
+            self.hub.fan_out(conversation, None, |_, floor| (rev >= floor.rev).then(|| frame.clone()));
         }
     }
 
@@ -211,7 +213,7 @@ impl Deliver {
         let own = LazyCell::new(|| event(change.clone()));
         let others = LazyCell::new(|| event(without_nonce(change.clone())));
         self.hub.fan_out(conversation, asked, |socket: &Socket, floor| {
-            if seq <= floor {
+            if seq <= floor.seq {
                 return (!new).then(|| Bytes::clone(&hidden));
             }
             if Some(socket.id()) == asked && ack.is_some() {
@@ -239,8 +241,9 @@ impl Deliver {
         }
         let standing = self.stores.conversations.standing(user, conversation).await;
         if let Ok(Some(standing)) = &standing {
+            let floor = Floor { seq: standing.joined_seq, rev: standing.joined_rev };
             for socket in &sockets {
-                self.hub.subscribe(socket, conversation, standing.joined_seq);
+                self.hub.subscribe(socket, conversation, floor);
             }
         }
         let object = match standing {

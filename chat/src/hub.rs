@@ -56,11 +56,19 @@ impl<K: Hash + Eq, V> Sharded<K, V> {
     }
 }
 
+/// Where somebody's membership begins: what came before is not theirs to see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Floor {
+    /// The last message that is not theirs.
+    pub(crate) seq: u64,
+    /// The change that made them a member.
+    pub(crate) rev: u64,
+}
+
 /// A conversation somebody here is connected to.
 #[derive(Default)]
 struct Room {
-    /// Each with the last `seq` that is not its user's to see.
-    sockets: Vec<(Arc<Socket>, u64)>,
+    sockets: Vec<(Arc<Socket>, Floor)>,
     place: Option<Place>,
     /// The hub's tick when it moved: a pong tells a socket what moved since its last one without anything being
     /// written per socket and event.
@@ -151,8 +159,8 @@ impl Hub {
             .unwrap_or_default()
     }
 
-    /// From now on the socket hears the conversation, nothing of messages up to `floor`. Doing it twice is doing it once.
-    pub(crate) fn subscribe(&self, socket: &Arc<Socket>, conversation: ConversationId, floor: u64) {
+    /// From now on the socket hears the conversation, nothing from below `floor`. Doing it twice is doing it once.
+    pub(crate) fn subscribe(&self, socket: &Arc<Socket>, conversation: ConversationId, floor: Floor) {
         // The room's lock is taken first here and below, so the two sides of a subscription always agree.
         let mut rooms = self.rooms.shard(&conversation);
         if socket.enter_room(conversation) {
@@ -160,7 +168,7 @@ impl Hub {
         } else if let Some(room) = rooms.get_mut(&conversation) {
             // Left and joined again between two looks at the membership: what came between stays hidden.
             for (_, known) in room.sockets.iter_mut().filter(|(other, _)| other.id() == socket.id()) {
-                *known = floor.max(*known);
+                *known = Floor { seq: floor.seq.max(known.seq), rev: floor.rev.max(known.rev) };
             }
         }
     }
@@ -191,14 +199,14 @@ impl Hub {
         self.rooms.shard(&conversation).contains_key(&conversation)
     }
 
-    /// Gives every socket of a conversation the frame `choose` picks for it, knowing the last `seq` it may not see.
+    /// Gives every socket of a conversation the frame `choose` picks for it, knowing from where on it may see.
     /// `choose` runs under the room's lock: it hands out shared bytes, and encodes each form of an event once at most.
     /// All have it in their queues when this returns; those of a large room are woken in turns, `first` at once.
     pub(crate) fn fan_out(
         &self,
         conversation: ConversationId,
         first: Option<SocketId>,
-        mut choose: impl FnMut(&Socket, u64) -> Option<Bytes>,
+        mut choose: impl FnMut(&Socket, Floor) -> Option<Bytes>,
     ) {
         let mut later = Vec::new();
         if let Some(room) = self.rooms.shard(&conversation).get(&conversation) {

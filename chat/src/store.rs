@@ -16,6 +16,7 @@ pub(crate) mod postgres;
 pub(crate) mod sqlite;
 pub(crate) mod transfer;
 
+use crate::hub::Floor;
 use async_trait::async_trait;
 use protocol::rest::{Changes, Group, Me, PatchSettings, Receipts, Session, Version};
 use protocol::{
@@ -244,8 +245,8 @@ pub(crate) trait Conversations: Send + Sync {
 pub(crate) struct Start {
     /// Presence is left offline.
     pub(crate) user: User,
-    /// Their conversations, each with the last `seq` that is not theirs to see.
-    pub(crate) memberships: Vec<(ConversationId, u64)>,
+    /// Their conversations, each from where on they may see it.
+    pub(crate) memberships: Vec<(ConversationId, Floor)>,
 }
 
 /// A conversation in short: whether a client has it as it is.

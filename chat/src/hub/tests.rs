@@ -17,14 +17,14 @@ fn a_subscription_counts_once_and_ends_with_its_socket() {
     let hub = Hub::new(Arc::default());
     let (ada, conversation) = (somebody(), ConversationId::generate());
     let (one, other) = (hub.attach(ada), hub.attach(ada));
-    hub.subscribe(&one, conversation, 0);
-    hub.subscribe(&one, conversation, 0);
+    hub.subscribe(&one, conversation, Floor::default());
+    hub.subscribe(&one, conversation, Floor::default());
     hub.fan_out(conversation, None, |_, _| Some(Bytes::from_static(b"{}")));
     assert_eq!((drained(&one), drained(&other)), (1, 0));
 
     assert!(!hub.detach(&one), "not the last one");
     assert!(!hub.hears(conversation));
-    hub.subscribe(&one, conversation, 0);
+    hub.subscribe(&one, conversation, Floor::default());
     assert!(!hub.hears(conversation), "a detached socket is not subscribed again");
     assert_eq!(hub.presence(ada.user), Presence::Offline, "without a hello");
     other.step(Presence::Online);
@@ -63,7 +63,7 @@ async fn a_crowd_is_woken_in_turns_and_who_asked_at_once() {
     let woken = Arc::new(AtomicUsize::new(0));
     let mut waiting = Vec::new();
     for socket in &sockets {
-        hub.subscribe(socket, conversation, 0);
+        hub.subscribe(socket, conversation, Floor::default());
         let (socket, woken) = (socket.clone(), woken.clone());
         waiting.push(tokio::spawn(async move {
             socket.wait().await;

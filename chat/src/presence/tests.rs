@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Identity;
+use crate::hub::Floor;
 use crate::store;
 use async_trait::async_trait;
 use protocol::SessionId;
@@ -64,7 +65,7 @@ impl Scene {
 
     fn come(&self, who: Identity, rooms: &[ConversationId]) -> Arc<Socket> {
         let socket = self.hub.attach(who);
-        rooms.iter().for_each(|room| self.hub.subscribe(&socket, *room, 0));
+        rooms.iter().for_each(|room| self.hub.subscribe(&socket, *room, Floor::default()));
         self.presences.came(&socket);
         socket
     }
@@ -195,7 +196,7 @@ async fn a_storm_loses_nothing_for_those_who_read() {
     let mut expected = 0;
     for _ in 0..20 {
         let room = ConversationId::generate();
-        scene.hub.subscribe(&reader, room, 0);
+        scene.hub.subscribe(&reader, room, Floor::default());
         for _ in 0..50 {
             scene.come(somebody(), &[room]);
             expected += 1;

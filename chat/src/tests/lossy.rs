@@ -152,6 +152,26 @@ async fn who_left_gets_nothing_of_later_though_their_leaving_was_not_told() {
 }
 
 #[tokio::test]
+async fn who_joined_hears_nothing_from_before_though_the_node_was_behind() {
+    let (scene, every) = losing(0, NEVER).await;
+    let [ada, ben, cleo] = scene.people().await;
+    let id = scene.group(ada, &[cleo]).await;
+    let adas = scene.socket(ada).await;
+    every.store(1, Ordering::Relaxed);
+    scene.chat.rename(ada, id, "what Ben must not know".to_owned()).await.unwrap();
+    scene.chat.remove_member(ada, id, cleo.user).await.unwrap();
+    scene.chat.add_member(ada, id, ben.user).await.unwrap();
+    let joined = scene.chat.conversation(ben, id).await.unwrap().head_rev;
+    let bens = scene.socket(ben).await;
+    every.store(0, Ordering::Relaxed);
+    scene.say(ada, id, "and now").await;
+    let frames = frames_until(&adas, |frames| revs(frames, id).contains(&(joined + 1))).await;
+    assert_eq!(revs(&frames, id), (joined - 2..=joined + 1).collect::<Vec<_>>());
+    let frames = frames_until(&bens, |frames| revs(frames, id).contains(&(joined + 1))).await;
+    assert_eq!(revs(&frames, id), [joined, joined + 1]);
+}
+
+#[tokio::test]
 async fn too_far_behind_everybody_comes_back_with_cursors() {
     let (scene, every) = losing(0, NEVER).await;
     let [ada, ben] = scene.people().await;

@@ -5,15 +5,16 @@ use super::connections::reading;
 use super::conversations::{INLINE, some};
 use super::rows::{self, user_columns};
 use super::settings;
-use crate::hub::CROWD;
+use crate::hub::{CROWD, Floor};
 use crate::store::{Head, Hello, Result, Start};
 use async_trait::async_trait;
 use protocol::{Conversation, ConversationId, SessionId, UserId};
 use sqlx::postgres::PgRow;
 
 fn start(row: &PgRow) -> sqlx::Result<Start> {
-    let memberships = rows::list::<(uuid::Uuid, u64)>(row, "memberships")?;
-    let memberships = memberships.into_iter().map(|(id, floor)| (ConversationId::from_uuid(id), floor));
+    let memberships = rows::list::<(uuid::Uuid, u64, u64)>(row, "memberships")?;
+    let memberships =
+        memberships.into_iter().map(|(id, seq, rev)| (ConversationId::from_uuid(id), Floor { seq, rev }));
     Ok(Start { user: rows::user(row)?, memberships: memberships.collect() })
 }
 
@@ -35,7 +36,7 @@ impl Hello for Postgres {
             let row = sqlx::query(concat!(
                 "SELECT ",
                 user_columns!(),
-                ", (SELECT coalesce(json_agg(json_build_array(m.conversation, m.joined_seq)), '[]')::text \
+                ", (SELECT coalesce(json_agg(json_build_array(m.conversation, m.joined_seq, m.joined_rev)), '[]')::text \
                  FROM member m WHERE m.account = $2) AS memberships \
                  FROM account WHERE id = $2 AND EXISTS (SELECT 1 FROM session s WHERE s.id = $1 AND s.account = $2)"
             ))

@@ -4,6 +4,7 @@ use super::conversations::conversation;
 use super::rows::{self, Fields, message_columns, user_columns};
 use super::settings::{self, personal_columns};
 use super::{Sqlite, failed};
+use crate::hub::Floor;
 use crate::store::{Head, Hello, Result, Start};
 use async_trait::async_trait;
 use protocol::{Conversation, ConversationId, Member, SessionId, UserId, limits};
@@ -44,10 +45,12 @@ fn id_from_hex(hex: &str) -> sqlx::Result<uuid::Uuid> {
 }
 
 fn start(row: &SqliteRow) -> sqlx::Result<Start> {
-    let memberships = list::<(String, u64)>(row, "memberships")?;
+    let memberships = list::<(String, u64, u64)>(row, "memberships")?;
     let memberships = memberships
         .iter()
-        .map(|(hex, floor)| Ok((ConversationId::from_uuid(id_from_hex(hex)?), *floor)))
+        .map(|(hex, seq, rev)| {
+            Ok((ConversationId::from_uuid(id_from_hex(hex)?), Floor { seq: *seq, rev: *rev }))
+        })
         .collect::<sqlx::Result<_>>()?;
     Ok(Start { user: rows::user(row)?, memberships })
 }
@@ -81,7 +84,7 @@ impl Hello for Sqlite {
         let row = sqlx::query(concat!(
             "SELECT ",
             user_columns!(),
-            ", (SELECT json_group_array(json_array(hex(m.conversation), m.joined_seq)) FROM member m \
+            ", (SELECT json_group_array(json_array(hex(m.conversation), m.joined_seq, m.joined_rev)) FROM member m \
              WHERE m.account = ?2) AS memberships \
              FROM account WHERE id = ?2 AND EXISTS (SELECT 1 FROM session s WHERE s.id = ?1 AND s.account = ?2)"
         ))
