@@ -176,7 +176,7 @@ impl Deliver {
         if self.hub.hears(conversation) {
             let rev = change.rev;
             let frame = encode(&ServerFrame::Event { conversation, kind, change });
-            self.hub.fan_out(conversation, None, |_, floor| (rev >= floor.rev).then(|| frame.clone()));
+            self.hub.fan_out(conversation, None, |_, floor| (rev > floor.rev).then(|| frame.clone()));
         }
     }
 

@@ -61,7 +61,7 @@ impl<K: Hash + Eq, V> Sharded<K, V> {
 pub(crate) struct Floor {
     /// The last message that is not theirs.
     pub(crate) seq: u64,
-    /// The change that made them a member.
+    /// The last change that is not theirs: the one before their join.
     pub(crate) rev: u64,
 }
 
