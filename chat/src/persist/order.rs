@@ -44,7 +44,7 @@ struct Order {
     ahead: Option<Ahead>,
 }
 
-/// A writer that panics ends the server, whichever task it was in.
+/// A panic is the writer's own, whichever task it was in.
 fn ended(result: Result<(), JoinError>) {
     if let Err(error) = result
         && error.is_panic()
