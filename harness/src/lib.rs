@@ -4,10 +4,11 @@
 //! REST; [`socket`] speaks the live connection; [`replica`] applies what arrives by the rules for clients and
 //! tells when something is missing; [`scene`] is a server with people in it, where most tests begin; [`demo`]
 //! fills a running server with a believable team. [`recorder`] is a device that writes a [`history`] of all it does and
-//! sees, and [`check`] judges one; [`faults`] breaks a server, or several on a [`service`] they share, while such devices
+//! sees, and [`check`] judges one; [`faults`] breaks a server, or several on a [`backing`] server they share, while such devices
 //! work, often by way of a [`proxy`].
 //! [`load`] measures a server, beside the bare programs of [`floor`].
 
+pub mod backing;
 pub mod check;
 pub mod client;
 pub mod demo;
@@ -21,7 +22,6 @@ pub mod recorder;
 pub mod replica;
 pub mod scene;
 pub mod server;
-pub mod service;
 pub mod socket;
 
 pub use client::{Answer, Client};

@@ -1,8 +1,8 @@
 //! Several nodes on one database and one broker, as a configuration of a run, and their start.
 
 use crate::Error;
+use crate::backing::Service;
 use crate::server::{Server, command};
-use crate::service::Service;
 use futures::future::try_join_all;
 use std::fmt;
 use std::path::{Path, PathBuf};

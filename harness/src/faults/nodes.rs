@@ -3,7 +3,7 @@
 use super::plan::Outcome;
 use super::stage::Stage;
 use crate::Error;
-use crate::service::Service;
+use crate::backing::Service;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::time::Duration;

@@ -3,13 +3,13 @@
 use super::setup::Bus;
 use super::stage::{Store, psql};
 use super::{BATCH, IDLE};
+use crate::backing::Service;
 use crate::load::Options;
 use crate::load::frame::TEXT;
 use crate::load::latency::Latency;
 use crate::load::link::{connect, write_all};
 use crate::load::pairs::{Schedule, until};
 use crate::load::report::Figure;
-use crate::service::Service;
 use crate::{DEADLINE, Error};
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};

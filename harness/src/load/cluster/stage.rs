@@ -1,9 +1,9 @@
 //! Nodes, the Postgres and the broker they stand on, and the processor time of each.
 
 use super::setup::{Bus, Setup};
+use crate::backing::Service;
 use crate::load::Options;
 use crate::load::process::{address, cpu};
-use crate::service::Service;
 use crate::{Error, Server};
 use std::net::SocketAddr;
 use std::ops::Sub;
