@@ -23,8 +23,8 @@ use tokio::runtime::Handle;
 /// Parts the registries are split into, so that sockets coming and going seldom wait for a fan-out.
 const SHARDS: usize = 64;
 
-/// Sockets of a room up to which all are woken at once: writing to them takes some milliseconds of one core.
-const AT_ONCE: usize = 256;
+/// Sockets of a room up to which all are woken at once: writing to them takes less than ten milliseconds of one core.
+const AT_ONCE: usize = 1_024;
 /// Sockets of a larger room that are woken before everything else that is ready has its turn. The runtime lets a task that
 /// yields wait for 61 others at most, so more than that would pile up.
 const TURN: usize = 16;

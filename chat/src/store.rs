@@ -504,7 +504,7 @@ pub(crate) struct Stores {
     pub(crate) database: std::sync::Arc<dyn Database>,
 }
 
-/// The epoch made of what was drawn for it.
+/// The epoch is what was drawn for it, bit by bit: whoever reads the table finds what clients hear.
 fn epoch(drawn: [u8; 16]) -> Epoch {
-    Epoch::from_uuid(uuid::Builder::from_random_bytes(drawn).into_uuid())
+    Epoch::from_uuid(uuid::Uuid::from_bytes(drawn))
 }
