@@ -1,5 +1,6 @@
 //! What `chat` is built from: parsed when the configuration loads, so that everything behind it is an enum.
 
+use crate::bus;
 pub use crate::bus::address::Address;
 use std::fmt;
 use std::path::PathBuf;
@@ -39,12 +40,11 @@ impl FromStr for PresenceUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        #[cfg(feature = "redis")]
-        if text.starts_with("redis://") {
-            return Address::parse("redis", crate::bus::redis::PORT, &["db"], text).map(Self::Redis);
-        }
-        let _ = text;
-        Err("accepts `redis://HOST`".to_owned())
+        let brokers: &[Broker<Self>] = &[
+            #[cfg(feature = "redis")]
+            Broker { scheme: "redis", port: bus::redis::PORT, settings: &["db"], of: Self::Redis },
+        ];
+        one_of(text, &[], brokers, "accepts `redis://HOST`")
     }
 }
 
@@ -172,19 +172,53 @@ impl FromStr for BusUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once("://").map_or(text, |(scheme, _)| scheme) {
-            "channel" if text == "channel" => Ok(Self::Channel),
+        let brokers: &[Broker<Self>] = &[
             #[cfg(feature = "kafka")]
-            "kafka" => Address::parse("kafka", crate::bus::kafka::PORT, crate::bus::kafka::SETTINGS, text)
-                .map(Self::Kafka),
+            Broker {
+                scheme: "kafka",
+                port: bus::kafka::PORT,
+                settings: bus::kafka::SETTINGS,
+                of: Self::Kafka,
+            },
             #[cfg(feature = "nats")]
-            "nats" => Address::parse("nats", crate::bus::nats::PORT, crate::bus::nats::SETTINGS, text)
-                .map(Self::Nats),
+            Broker { scheme: "nats", port: bus::nats::PORT, settings: bus::nats::SETTINGS, of: Self::Nats },
             #[cfg(feature = "redis")]
-            "redis" => Address::parse("redis", crate::bus::redis::PORT, crate::bus::redis::SETTINGS, text)
-                .map(Self::Redis),
-            _ => Err("accepts `channel`, `kafka://HOST`, `nats://HOST` or `redis://HOST`".to_owned()),
-        }
+            Broker {
+                scheme: "redis",
+                port: bus::redis::PORT,
+                settings: bus::redis::SETTINGS,
+                of: Self::Redis,
+            },
+        ];
+        let accepts = "accepts `channel`, `kafka://HOST`, `nats://HOST` or `redis://HOST`";
+        one_of(text, &[("channel", Self::Channel)], brokers, accepts)
+    }
+}
+
+/// A server that a setting may name by its address.
+struct Broker<T> {
+    scheme: &'static str,
+    /// Where the address names none.
+    port: u16,
+    /// What the address may set besides the prefix.
+    settings: &'static [&'static str],
+    of: fn(Address) -> T,
+}
+
+/// The one that a text names: a word, or the address of a server.
+fn one_of<T: Clone>(
+    text: &str,
+    words: &[(&str, T)],
+    brokers: &[Broker<T>],
+    accepts: &str,
+) -> Result<T, String> {
+    if let Some((_, meant)) = words.iter().find(|(word, _)| *word == text) {
+        return Ok(meant.clone());
+    }
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    match brokers.iter().find(|broker| Some(broker.scheme) == scheme) {
+        Some(Broker { scheme, port, settings, of }) => Address::parse(scheme, *port, settings, text).map(of),
+        None => Err(accepts.to_owned()),
     }
 }
 
