@@ -13,9 +13,8 @@ use super::rows;
 
 /// What a message answers is joined by its id alone: with more in the condition, a plan made while the table was empty went
 /// through another index as a whole.
-const READ_POSTS: &str =
-    "SELECT c.kind, c.head_seq, c.head_rev, m.account IS NOT NULL AS member, k.conversation AS known_in, \
-     k.seq AS known_seq, k.digest AS known_digest, q.nonce IS NOT NULL AS used_otherwise, \
+const READ_POSTS: &str = "SELECT c.kind, c.head_seq, c.head_rev, m.account IS NOT NULL AS member, \
+     k.conversation AS known_in, k.seq AS known_seq, k.digest AS known_digest, q.nonce IS NOT NULL AS used_otherwise, \
      CASE WHEN p.conversation = v.conversation AND p.seq > m.joined_seq THEN p.seq END AS reply_seq \
      FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS v (conversation, sender, nonce, reply_to, i) \
      LEFT JOIN request q ON q.nonce = v.nonce AND q.sender = v.sender \
