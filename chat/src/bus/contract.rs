@@ -5,7 +5,7 @@
 //! its own with `scripts/services`.
 
 use super::address::Address;
-use super::intake::{Intake, Work};
+use super::intake::{Intake, PARTITIONS, Work};
 use super::wire::{Link, PATIENCE};
 use std::env;
 use std::path::Path;
@@ -93,7 +93,14 @@ impl Broker {
 
     fn address(&self) -> Address {
         let mark = if self.url.contains('?') { '&' } else { '?' };
-        self.kind.address(&format!("{}{mark}prefix={}", self.url, self.prefix))
+        let lines = match self.kind {
+            // As many as the others have.
+            #[cfg(feature = "kafka")]
+            Kind::Kafka => format!("&partitions={PARTITIONS}"),
+            #[cfg(any(feature = "nats", feature = "redis"))]
+            _ => String::new(),
+        };
+        self.kind.address(&format!("{}{mark}prefix={}{lines}", self.url, self.prefix))
     }
 
     async fn link(&self) -> Link {

@@ -67,8 +67,11 @@ const SESSION: [(&str, &str); 6] = [
 /// What the connections of the pools are told besides. A server reads by key, a few rows of large tables: loops over
 /// indexes are right whatever the planner believes of tables that grew since they were last analysed, and a page costs as
 /// much as it shows. What has no index to use is read as a whole all the same.
-const BY_KEY: [(&str, &str); 4] = [
+/// A plan is kept, and one made while a table was empty would rather remember the whole of it than look up a key; analysing
+/// comes up to a minute later, and until then each batch took longer than the one before.
+const BY_KEY: [(&str, &str); 5] = [
     ("enable_seqscan", "off"),
+    ("enable_material", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("enable_bitmapscan", "off"),

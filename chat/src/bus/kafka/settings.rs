@@ -7,6 +7,9 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use std::time::Duration;
 
+/// Lines where the address says nothing else, and with that the workers that can share the work. The client sends a request for
+/// each line, however little goes there, so that few lines cost the broker a good deal less.
+const LINES: u16 = 4;
 /// What is done is kept for a week where the address says nothing else, as Kafka itself would.
 const KEEP_HOURS: u32 = 168;
 /// Longest name of a group: Kafka has no bound, its topics' is 249.
@@ -33,7 +36,7 @@ pub(super) struct Broker {
 impl Broker {
     /// Reads the settings of an address. An error is the sentence that says what is accepted.
     pub(super) fn of(address: &Address) -> Result<Self, String> {
-        let partitions = address.number("partitions", PARTITIONS)?;
+        let partitions = address.number("partitions", LINES)?;
         if !(1..=PARTITIONS).contains(&partitions) {
             return Err(format!("accepts 1 to {PARTITIONS} `partitions`"));
         }

@@ -134,7 +134,7 @@ async fn every_node_hears_what_is_sent_from_when_it_listens_on_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_share_the_lines_in_order_and_one_that_goes_leaves_its_own_to_the_other() {
-    let Some(address) = server("") else { return };
+    let Some(address) = server("&partitions=16") else { return };
     let keys: Vec<_> = (0..40).map(|_| ConversationId::generate()).collect();
     let intake = intake(&address).await.unwrap();
     for number in 0..50 {
@@ -302,7 +302,7 @@ async fn missing_topics_are_named_where_they_may_not_be_made() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_are_chosen_by_the_key() {
-    let Some(address) = server("") else { return };
+    let Some(address) = server("&partitions=16") else { return };
     let intake = intake(&address).await.unwrap();
     let keys: Vec<_> = (0..64).map(|_| ConversationId::generate()).collect();
     submit_all(&*intake, keys.iter().map(|key| submission(*key, 0)).collect()).await;

@@ -115,3 +115,14 @@ async fn doorbells_are_counted_where_they_are_sent_heard_lost_and_missed() {
     assert_eq!(queues, [("delivery", queues[0].1, 1024), ("outgoing", 0, 4096)]);
     drop(other);
 }
+
+#[test]
+fn a_node_knows_its_own_doorbells_by_their_beginning() {
+    let seal = Seal::new(&[7; 32], "stored");
+    for node in [NodeId::draw(), NodeId(1), NodeId(u64::MAX)] {
+        let doorbell = Doorbell { node, number: 3, at: 0, stored: Cow::Owned(ended()) };
+        let sealed = seal.close(&doorbell).unwrap();
+        assert!(sealed[SEAL..].starts_with(beginning(node).as_bytes()));
+        assert!(!sealed[SEAL..].starts_with(beginning(NodeId(12)).as_bytes()));
+    }
+}

@@ -11,6 +11,19 @@ use uuid::Uuid;
 
 use super::rows;
 
+/// What a message answers is joined by its id alone: with more in the condition, a plan made while the table was empty went
+/// through another index as a whole.
+const READ_POSTS: &str = "SELECT c.kind, c.head_seq, c.head_rev, m.account IS NOT NULL AS member, \
+     k.conversation AS known_in, k.seq AS known_seq, k.digest AS known_digest, q.nonce IS NOT NULL AS used_otherwise, \
+     CASE WHEN p.conversation = v.conversation AND p.seq > m.joined_seq THEN p.seq END AS reply_seq \
+     FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS v (conversation, sender, nonce, reply_to, i) \
+     LEFT JOIN request q ON q.nonce = v.nonce AND q.sender = v.sender \
+     LEFT JOIN message k ON k.nonce = v.nonce AND k.sender = v.sender \
+     LEFT JOIN conversation c ON c.id = v.conversation \
+     LEFT JOIN member m ON m.conversation = v.conversation AND m.account = v.sender \
+     LEFT JOIN message p ON p.id = v.reply_to \
+     ORDER BY v.i";
+
 /// One row a message, in order: `kind`, `head_seq`, `head_rev` (NULL: no such conversation), `member`, `known_in`,
 /// `known_seq`, `known_digest` (NULL: nonce unused), `used_otherwise` (for something else than a message), `reply_seq`
 /// (NULL: no such message for the sender).
@@ -19,23 +32,13 @@ pub(super) async fn read_posts(connection: &mut PgConnection, posts: &[NewPost])
     let senders: Vec<_> = posts.iter().map(|post| post.sender.uuid()).collect();
     let nonces: Vec<_> = posts.iter().map(|post| post.nonce.as_str().to_owned()).collect();
     let replies: Vec<_> = posts.iter().map(|post| post.reply_to.map(MessageId::uuid)).collect();
-    sqlx::query(
-        "SELECT c.kind, c.head_seq, c.head_rev, m.account IS NOT NULL AS member, k.conversation AS known_in, \
-         k.seq AS known_seq, k.digest AS known_digest, q.nonce IS NOT NULL AS used_otherwise, p.seq AS reply_seq \
-         FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS v (conversation, sender, nonce, reply_to, i) \
-         LEFT JOIN request q ON q.nonce = v.nonce AND q.sender = v.sender \
-         LEFT JOIN message k ON k.nonce = v.nonce AND k.sender = v.sender \
-         LEFT JOIN conversation c ON c.id = v.conversation \
-         LEFT JOIN member m ON m.conversation = v.conversation AND m.account = v.sender \
-         LEFT JOIN message p ON p.id = v.reply_to AND p.conversation = v.conversation AND p.seq > m.joined_seq \
-         ORDER BY v.i",
-    )
-    .bind(conversations)
-    .bind(senders)
-    .bind(nonces)
-    .bind(replies)
-    .fetch_all(connection)
-    .await
+    sqlx::query(READ_POSTS)
+        .bind(conversations)
+        .bind(senders)
+        .bind(nonces)
+        .bind(replies)
+        .fetch_all(connection)
+        .await
 }
 
 /// One row a mark whose owner is a member: `i` (from 1), `head_seq`, `member_count`, `read_seq`, `kept_unread`.
@@ -189,4 +192,43 @@ pub(super) fn write_marks(
     .bind(users)
     .bind(seqs)
     .bind(planted::is(Mistake::ReadMovesBack))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::postgres::{BY_KEY, MIGRATIONS};
+    use sqlx::{AssertSqlSafe, Connection, raw_sql};
+
+    /// A plan is kept, and the tables it was made for grow: it must look up keys even where they were known to be empty.
+    #[tokio::test]
+    async fn a_plan_made_for_empty_tables_looks_up_keys() {
+        let Some(url) = std::env::var("CONFAB_TEST_POSTGRES").ok().filter(|url| !url.is_empty()) else {
+            return;
+        };
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        let schema = format!("plan{}", Uuid::now_v7().simple());
+        let run = async |connection: &mut PgConnection, sql: String| {
+            raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
+        };
+        run(&mut connection, format!("CREATE SCHEMA {schema}; SET search_path TO {schema}")).await;
+        MIGRATIONS.run(&mut connection).await.unwrap();
+        for (setting, value) in BY_KEY {
+            run(&mut connection, format!("SET {setting} = {value}")).await;
+        }
+        run(&mut connection, "VACUUM ANALYZE message, request, member, conversation".to_owned()).await;
+        let prepare = format!("PREPARE posts (uuid[], uuid[], text[], uuid[]) AS {READ_POSTS}");
+        run(&mut connection, format!("SET plan_cache_mode = force_generic_plan; {prepare}")).await;
+        let explain = "EXPLAIN (COSTS OFF) EXECUTE posts ('{}', '{}', '{}', '{}')";
+        let plan: Vec<String> =
+            sqlx::query_scalar(explain).persistent(false).fetch_all(&mut connection).await.unwrap();
+        let (plan, mut scans) = (plan.join("\n"), 0);
+        for scan in plan.split("->").filter(|part| part.contains("Index")) {
+            scans += 1;
+            assert!(scan.contains("Index Cond"), "{plan}");
+        }
+        assert_eq!(scans, 5, "{plan}");
+        assert!(plan.contains("message_id on message p") && !plan.contains("Materialize"), "{plan}");
+        run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await;
+    }
 }
