@@ -481,6 +481,8 @@ pub(crate) trait Messages: Send + Sync {
 #[async_trait]
 pub(crate) trait Database: Send + Sync {
     fn epoch(&self) -> Epoch;
+    /// Draws another epoch, for whoever opens the database from now on: the numbers that clients have are not of this log.
+    async fn renew(&self) -> Result<()>;
     /// A secret of everybody who may read the database, drawn at its creation: nodes know each other by it.
     fn key(&self) -> [u8; 32];
     /// `false`: a transfer into it was begun and not finished ([`transfer`]).
