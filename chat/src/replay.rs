@@ -77,7 +77,7 @@ impl Tally {
             told.push(format!("refused: {} more", self.refused - told.len() as u64));
         }
         if self.foreign > 0 {
-            told.push(format!("{} records were not sealed by a server of this database", self.foreign));
+            told.push(format!("not sealed by a server of this database: {} records", self.foreign));
         }
         told.push(match self.sent {
             Some((first, last)) => format!("the topic has messages sent from {first} to {last}"),

@@ -37,7 +37,10 @@ pub(super) async fn read(broker: Broker) -> Result<Kept, WireError> {
 
 fn begin(broker: &Broker) -> Result<Kept, WireError> {
     let consumer = onlooker(broker, &format!("{}-replay", broker.prefix)).map_err(|error| said(&error))?;
-    let (rest, trimmed) = place(&consumer, broker.submitted()).map_err(|error| said(&error))?;
+    let topic = broker.submitted();
+    let missing = || WireError(format!("there is no topic {topic}"));
+    let placed = place(&consumer, topic.clone()).map_err(|error| said(&error))?;
+    let (rest, trimmed) = placed.ok_or_else(missing)?;
     let (sender, records) = mpsc::channel(WAITING);
     thread::Builder::new()
         .name("kafka-rereads".to_owned())
@@ -51,14 +54,18 @@ fn begin(broker: &Broker) -> Result<Kept, WireError> {
     Ok(Kept { records, trimmed })
 }
 
-/// Puts the consumer at the beginning of every line that has something, and says whether any line had more once.
-fn place<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: String) -> Result<(Rest, bool), KafkaError> {
+/// Puts the consumer at the beginning of every line that has something, and says whether any line had more once. None: there
+/// is no such topic.
+fn place<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: String,
+) -> Result<Option<(Rest, bool)>, KafkaError> {
     // Of all topics: asked for by name, a missing one would be made by some brokers.
     let metadata = consumer.fetch_metadata(None, PATIENCE)?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
-    let lines = found.map(|found| found.partitions().iter().map(|line| line.id()).collect::<Vec<_>>());
+    let Some(found) = found else { return Ok(None) };
     let (mut places, mut ends, mut trimmed) = (TopicPartitionList::new(), HashMap::new(), false);
-    for line in lines.unwrap_or_default() {
+    for line in found.partitions().iter().map(|line| line.id()) {
         let (low, high) = consumer.fetch_watermarks(&topic, line, PATIENCE)?;
         trimmed |= low > 0;
         if low < high {
@@ -67,7 +74,7 @@ fn place<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: String) -> Resul
         }
     }
     consumer.assign(&places)?;
-    Ok((Rest { topic, ends }, trimmed))
+    Ok(Some((Rest { topic, ends }, trimmed)))
 }
 
 fn run<C: ConsumerContext>(
