@@ -21,9 +21,15 @@ pub fn service(kind: &str) -> Option<String> {
     url
 }
 
+/// A name that nobody else has.
+pub fn own_name() -> String {
+    let (_, random) = Uuid::new_v4().as_u64_pair();
+    format!("scenario-{random:016x}")
+}
+
 /// A bus of the scenario's own on the broker of the tests.
 pub fn bus(kind: &str) -> Option<String> {
-    Some(format!("{}?prefix=s{:.12}", service(kind)?, Uuid::new_v4().simple()))
+    Some(format!("{}?prefix={}", service(kind)?, own_name()))
 }
 
 fn workspace() -> PathBuf {
@@ -41,8 +47,7 @@ impl Cluster {
     pub async fn on(kind: &str) -> Option<Self> {
         let bus = bus(kind)?;
         let script = workspace().join("scripts").join("services");
-        let name = format!("scenario-{:.12}", Uuid::new_v4().simple());
-        let postgres = Service::start(&script, "postgres", name).await.expect("a database");
+        let postgres = Service::start(&script, "postgres", own_name()).await.expect("a database");
         Some(Self { postgres, bus })
     }
 
@@ -54,11 +59,13 @@ impl Cluster {
     }
 }
 
-/// People by these names, with accounts made at one node.
+/// People by these names, with accounts made at one node, one after the other: the first looks after the servers.
 pub async fn people<const N: usize>(node: &Server, names: [&str; N]) -> [Person; N] {
     let nobody = node.client().expect("a client");
-    let people = names.map(|name| Person::register(&nobody, name));
-    let people = futures::future::try_join_all(people).await.expect("accounts");
+    let mut people = Vec::new();
+    for name in names {
+        people.push(Person::register(&nobody, name).await.expect("an account"));
+    }
     people.try_into().expect("as many people as names")
 }
 
@@ -82,6 +89,11 @@ pub fn posted(frame: &ServerFrame) -> Option<&Message> {
 /// Where and what.
 pub fn said(message: &Message) -> (ConversationId, String) {
     (message.conversation, message.body.text().unwrap_or_default().to_owned())
+}
+
+/// As others than their senders see them: nonces are for those who sent.
+pub fn seen_by_others(messages: Vec<Message>) -> Vec<Message> {
+    messages.into_iter().map(|message| Message { nonce: None, ..message }).collect()
 }
 
 /// Words alone, in order.

@@ -88,7 +88,8 @@ async fn scenario_d_a_worker_apart_from_the_gateway_with_read_state_and_sound() 
     assert_eq!(seen, [1, 2], "and the other side sees it");
 
     // Ben looks at the group. What rings on his phone: not the group, not what he wrote, not what he silenced.
-    heard(&mut on_bens_phone).await;
+    let answered = |frame: &ServerFrame| posted(frame).filter(|it| it.id == answer.id).map(|_| ());
+    on_bens_phone.until("his own answer", answered).await.unwrap();
     adas.say(group, "you see this").await.unwrap();
     adas.say(quiet, "hush").await.unwrap();
     adas.say(direct, "and this rings").await.unwrap();

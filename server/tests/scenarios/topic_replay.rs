@@ -1,7 +1,7 @@
 //! B. Kafka as the log: the database is lost, a backup from before the first message takes its place, and the topic brings
 //! back all that was written since.
 
-use crate::cluster::{CONFAB, bus, people};
+use crate::cluster::{CONFAB, bus, people, until};
 use harness::server::command;
 use harness::{Person, Server};
 use protocol::{ConversationId, Message, Nonce};
@@ -19,11 +19,13 @@ async fn stop(server: &mut Server) {
     assert!(server.exit().await.unwrap().success());
 }
 
-/// Every message of these conversations as they are.
-async fn log(reader: &Person, rooms: &[ConversationId]) -> Vec<Vec<Message>> {
+/// Every message of these conversations as each of these people reads it.
+async fn log(readers: [&Person; 2], rooms: &[ConversationId]) -> Vec<Vec<Message>> {
     let mut log = Vec::new();
-    for room in rooms {
-        log.push(reader.client.whole_history(*room).await.unwrap());
+    for reader in readers {
+        for room in rooms {
+            log.push(reader.client.whole_history(*room).await.unwrap());
+        }
     }
     log
 }
@@ -55,6 +57,10 @@ async fn scenario_b_replay_of_a_topic_into_an_empty_database_gives_the_same_log(
         ];
         bens.post(other, &format!("b{number} for @ada")).await.unwrap();
         let last = bens.post(group, &format!("c{number}, @cleo")).await.unwrap();
+        if number == 1 {
+            let first = async || ada.client.conversation(direct).await.is_ok_and(|it| it.head_seq == 1);
+            until("the worker has its lines", first).await;
+        }
         for nonce in nonces {
             adas.ack(&nonce).await.unwrap();
         }
@@ -67,9 +73,9 @@ async fn scenario_b_replay_of_a_topic_into_an_empty_database_gives_the_same_log(
         let body = harness::client::text("once");
         assert_eq!(cleo.client.post_as(group, twice.clone(), body).await.unwrap().duplicate, duplicate);
     }
-    let before = log(&ada, &rooms).await;
+    let before = log([&ada, &ben], &rooms).await;
     let lengths: Vec<_> = before.iter().map(Vec::len).collect();
-    assert_eq!(lengths, [83, 40, 40]);
+    assert_eq!(lengths, [83, 40, 40, 83, 40, 40]);
     let epoch = ada.client.conversations().await.unwrap().epoch;
 
     // The database is lost, the backup takes its place.
@@ -78,10 +84,16 @@ async fn scenario_b_replay_of_a_topic_into_an_empty_database_gives_the_same_log(
     assert_eq!(code, Some(2), "not while a server writes: {said}");
     assert!(said.contains("another confab is using"), "{said}");
     stop(&mut server).await;
-    for lost in ["confab.db", "confab.db-wal", "confab.db-shm"] {
-        let _ = std::fs::remove_file(home.join("data").join(lost));
+    for part in ["", "-wal", "-shm"] {
+        let (backup, lost) =
+            (home.join(format!("backup.db{part}")), home.join(format!("data/confab.db{part}")));
+        if lost.exists() {
+            std::fs::remove_file(&lost).unwrap();
+        }
+        if backup.exists() {
+            std::fs::rename(backup, lost).unwrap();
+        }
     }
-    std::fs::rename(home.join("backup.db"), home.join("data/confab.db")).unwrap();
     let (code, said) = confab(&home, &replay);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("163 stored, 1 known, 0 refused"), "{said}");
@@ -92,13 +104,16 @@ async fn scenario_b_replay_of_a_topic_into_an_empty_database_gives_the_same_log(
 
     // The same log: ids, numbers, senders, nonces, words, times, who is named, what is answered.
     server.start_again().await.unwrap();
-    assert_eq!(log(&ada, &rooms).await, before);
+    assert_eq!(log([&ada, &ben], &rooms).await, before);
     assert_eq!(cleo.client.conversation(group).await.unwrap().mentions, 40);
-    let (code, said) = confab(&home, &["doctor"]);
+    let (code, said) = confab(&home, &["doctor", "--data", "data"]);
     assert_eq!(code, Some(0), "{said}");
     // Clients begin anew, and go on after the last number; what was sent before is known.
     assert_ne!(ada.client.conversations().await.unwrap().epoch, epoch);
-    assert_eq!(ada.client.post(group, "the next one").await.unwrap().message.seq, 84);
+    let next: Nonce = "the-next-one".parse().unwrap();
+    let post = async || ada.client.post_as(group, next.clone(), harness::client::text("the next one")).await;
+    until("the worker has its lines", async || post().await.is_ok()).await;
+    assert_eq!(post().await.unwrap().message.seq, 84);
     let body = harness::client::text("once");
     assert!(cleo.client.post_as(group, twice, body).await.unwrap().duplicate);
 }

@@ -1,11 +1,10 @@
 //! C. Distributed delivery with NATS and Consul: people at different nodes write to each other; a node is lost, its
 //! people come back at another and miss nothing, and who looks after the servers sees all of it.
 
-use crate::cluster::{Cluster, at, heard, hears, people, posted, said, service, until};
+use crate::cluster::{Cluster, at, heard, hears, own_name, people, posted, said, service, until};
 use harness::Person;
 use protocol::ServerFrame;
 use protocol::rest::{Health, Node, Nodes};
-use uuid::Uuid;
 
 async fn node(admin: &Person, name: &str) -> Option<Node> {
     let nodes: Nodes = admin.client.get("/api/v1/nodes").await.ok()?.json().ok()?;
@@ -20,10 +19,9 @@ async fn is(admin: &Person, name: &str, health: Health, users: Option<u64>) -> b
 #[tokio::test]
 async fn scenario_c_users_on_different_nodes_and_the_loss_of_a_node() {
     let (Some(cluster), Some(consul)) = (Cluster::on("nats").await, service("consul")) else { return };
-    let discovery = format!("{consul}?service=s-{:.12}", Uuid::new_v4().simple());
+    let discovery = format!("{consul}?service={}", own_name());
     let started = async |name| cluster.node(&["--discovery", &discovery, "--node", name]).await;
     let (north, mut south, east) = (started("north").await, started("south").await, started("east").await);
-    // Whoever has the first account looks after the servers.
     let [ada, ben, cleo] = people(&north, ["ada", "ben", "cleo"]).await;
     let group = ada.client.group("Depot", &[ben.id(), cleo.id()]).await.unwrap().id;
     let direct = ada.client.direct(ben.id()).await.unwrap().id;
