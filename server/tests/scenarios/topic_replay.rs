@@ -4,7 +4,7 @@
 use crate::cluster::{CONFAB, bus, people, until};
 use harness::server::command;
 use harness::{Person, Server};
-use protocol::{ConversationId, Message, Nonce};
+use protocol::{ConversationId, Message, Nonce, ServerFrame};
 use std::path::Path;
 
 /// Runs the program to its end; what it said, on which way out.
@@ -61,9 +61,15 @@ async fn scenario_b_replay_of_a_topic_into_an_empty_database_gives_the_same_log(
             let first = async || ada.client.conversation(direct).await.is_ok_and(|it| it.head_seq == 1);
             until("the worker has its lines", first).await;
         }
-        for nonce in nonces {
-            adas.ack(&nonce).await.unwrap();
-        }
+        // Each conversation is a line of its own: which is stored first is open.
+        let mut waiting = nonces.to_vec();
+        let acked = |frame: &ServerFrame| {
+            if let ServerFrame::Ack { nonce, .. } = frame {
+                waiting.retain(|it| it != nonce);
+            }
+            waiting.is_empty().then_some(())
+        };
+        adas.until("both acks", acked).await.unwrap();
         bens.ack(&last).await.unwrap();
     }
     let asked = cleo.client.post(group, "a question").await.unwrap().message.id;
