@@ -3,7 +3,7 @@
 
 use crate::cluster::{CONFAB, bus, people, until};
 use harness::server::command;
-use harness::{Person, Server};
+use harness::{Person, Server, Socket};
 use protocol::{ConversationId, Message, Nonce, ServerFrame};
 use std::path::Path;
 
@@ -30,6 +30,17 @@ async fn log(readers: [&Person; 2], rooms: &[ConversationId]) -> Vec<Vec<Message
     log
 }
 
+/// Waits for all of these. Each conversation is a line of its own: which is stored first is open.
+async fn all_acked(socket: &mut Socket, mut waiting: Vec<Nonce>) {
+    let acked = |frame: &ServerFrame| {
+        if let ServerFrame::Ack { nonce, .. } = frame {
+            waiting.retain(|it| it != nonce);
+        }
+        waiting.is_empty().then_some(())
+    };
+    socket.until("every ack", acked).await.unwrap();
+}
+
 #[tokio::test]
 async fn scenario_b_replay_of_a_topic_into_an_empty_database_gives_the_same_log() {
     let Some(bus) = bus("kafka") else { return };
@@ -51,26 +62,20 @@ async fn scenario_b_replay_of_a_topic_into_an_empty_database_gives_the_same_log(
     // A day's work: interleaved, with answers, names, and one that was sent twice.
     let (mut adas, mut bens) = (ada.socket().await.unwrap(), ben.socket().await.unwrap());
     for number in 1..=40 {
-        let nonces = [
+        let of_ada = vec![
             adas.post(group, &format!("a{number}")).await.unwrap(),
             adas.post(direct, "and you?").await.unwrap(),
         ];
-        bens.post(other, &format!("b{number} for @ada")).await.unwrap();
-        let last = bens.post(group, &format!("c{number}, @cleo")).await.unwrap();
+        let of_ben = vec![
+            bens.post(other, &format!("b{number} for @ada")).await.unwrap(),
+            bens.post(group, &format!("c{number}, @cleo")).await.unwrap(),
+        ];
         if number == 1 {
             let first = async || ada.client.conversation(direct).await.is_ok_and(|it| it.head_seq == 1);
             until("the worker has its lines", first).await;
         }
-        // Each conversation is a line of its own: which is stored first is open.
-        let mut waiting = nonces.to_vec();
-        let acked = |frame: &ServerFrame| {
-            if let ServerFrame::Ack { nonce, .. } = frame {
-                waiting.retain(|it| it != nonce);
-            }
-            waiting.is_empty().then_some(())
-        };
-        adas.until("both acks", acked).await.unwrap();
-        bens.ack(&last).await.unwrap();
+        all_acked(&mut adas, of_ada).await;
+        all_acked(&mut bens, of_ben).await;
     }
     let asked = cleo.client.post(group, "a question").await.unwrap().message.id;
     ada.client.reply(group, asked, "its answer").await.unwrap();
