@@ -11,6 +11,8 @@
 //! Brokers and Consul are those that CONFAB_TEST_REDIS and the like name, under names of the scenario's own; a database is
 //! started for each. Without a broker a scenario is left out, except in CI.
 
+#![expect(clippy::unwrap_used, reason = "a test that unwraps fails with a line number, in its parts too")]
+
 mod cluster;
 mod group_delivery;
 mod queue_worker;
