@@ -28,7 +28,8 @@ const GATHER: Duration = Duration::from_millis(2);
 /// Requests that may wait for their worker. One more is refused as retryable.
 const WAITING: usize = 10_000;
 
-/// A message on its way to a worker, as it is sealed.
+/// A message on its way to a worker, as it is sealed. Kafka keeps it for as long as it is told to, and it may be read again by
+/// a later version: what is added here must have a default.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Submitted {
     pub(crate) post: NewPost,

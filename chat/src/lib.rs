@@ -25,6 +25,7 @@ mod persist;
 mod planted;
 mod presence;
 mod rates;
+mod replay;
 mod resume;
 mod settings;
 mod store;

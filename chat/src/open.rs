@@ -2,7 +2,7 @@
 
 use crate::accounts::{Passwords, Throttle, Tickets};
 use crate::bus::channel::channel;
-use crate::bus::intake::{Intake, Work};
+use crate::bus::intake::{Intake, Kept, Work};
 use crate::bus::relay::Relay;
 use crate::bus::sealed::Seal;
 use crate::bus::wire::Link;
@@ -21,7 +21,7 @@ use crate::store::sqlite::{self, Sqlite};
 use crate::store::transfer::{self, Tables};
 use crate::watch::{self, Pace, RINGS};
 use crate::work::Worker;
-use crate::{Chat, Inner, Running, deliver};
+use crate::{Chat, Inner, Running, deliver, replay};
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -84,11 +84,11 @@ fn claim(file: &Path) -> Result<File, OpenError> {
 }
 
 /// The store, and the lock of its file where it is one.
-async fn open_store(settings: &Settings) -> Result<(Stores, Option<File>), OpenError> {
+async fn open_store(url: &StoreUrl, data: &Path) -> Result<(Stores, Option<File>), OpenError> {
     let failed = |error| OpenError(format!("store: {error}"));
-    match &settings.store {
+    match url {
         StoreUrl::Sqlite(file) => {
-            let file = store_file(file.as_deref(), &settings.data);
+            let file = store_file(file.as_deref(), data);
             let lock = claim(&file)?;
             Ok((Sqlite::open(&file).await.map_err(failed)?, Some(lock)))
         }
@@ -97,8 +97,8 @@ async fn open_store(settings: &Settings) -> Result<(Stores, Option<File>), OpenE
 }
 
 /// The same, refused where only a part of the data has arrived in it.
-async fn open_whole_store(settings: &Settings) -> Result<(Stores, Option<File>), OpenError> {
-    let (stores, lock) = open_store(settings).await?;
+async fn open_whole_store(url: &StoreUrl, data: &Path) -> Result<(Stores, Option<File>), OpenError> {
+    let (stores, lock) = open_store(url, data).await?;
     match stores.database.is_whole().await {
         Ok(true) => Ok((stores, lock)),
         Ok(false) => {
@@ -163,6 +163,19 @@ async fn work(bus: &BusUrl) -> Result<Box<dyn Work>, OpenError> {
         BusUrl::Redis(address) => bus::redis::work(address, &name).await,
     };
     work.map_err(|error| OpenError(format!("bus: {error}")))
+}
+
+/// What was submitted and is still there, where the broker keeps what is done.
+async fn kept(bus: &BusUrl) -> Result<Kept, OpenError> {
+    match bus {
+        #[cfg(feature = "kafka")]
+        BusUrl::Kafka(address) => {
+            bus::kafka::kept(address).await.map_err(|error| OpenError(format!("bus: {error}")))
+        }
+        _ => Err(OpenError(
+            "bus: accepts `kafka://HOST` with --all, because the others forget what is stored".to_owned(),
+        )),
+    }
 }
 
 /// A store's tables, brought to this version, and the lock of its file where it is one.
@@ -232,6 +245,35 @@ impl Chat {
         replayed.map_err(|error| OpenError(format!("bus: {error}")))
     }
 
+    /// Stores again, in a database that no server uses, everything that was submitted and is still at the broker: after a
+    /// restore, what people wrote since the backup. What is there stays as it is. The database gets another epoch, because clients
+    /// may have what it has not. Says what became of the messages.
+    ///
+    /// # Errors
+    /// A sentence, where a server uses the database, the broker cannot be reached, or keeps nothing.
+    pub async fn replay_all(bus: &BusUrl, store: &StoreUrl) -> Result<Vec<String>, OpenError> {
+        if let StoreUrl::Sqlite(Some(file)) = store
+            && !file.is_file()
+        {
+            return Err(OpenError(format!("store: there is no database at {}", file.display())));
+        }
+        let kept = kept(bus).await?;
+        let (stores, _lock) = open_whole_store(store, Path::new(".")).await?;
+        let failed = |error| OpenError(format!("store: {error}"));
+        let database = &stores.database;
+        let replayed = async {
+            if !database.claim(true).await.map_err(failed)? {
+                return Err(OpenError("store: a server uses this database; stop it first".to_owned()));
+            }
+            // First, so that it is so too where this does not come to its end.
+            database.renew().await.map_err(failed)?;
+            replay::all(kept, &stores).await.map_err(|stopped| OpenError(stopped.to_string()))
+        };
+        let replayed = replayed.await;
+        database.close().await;
+        replayed
+    }
+
     /// Opens the store, creating and migrating it as needed, and starts the writer and the delivery.
     ///
     /// # Errors
@@ -264,7 +306,7 @@ impl Chat {
         pace: Pace,
     ) -> Result<Self, OpenError> {
         make_folder(&settings.data)?;
-        let (stores, lock) = open_whole_store(&settings).await?;
+        let (stores, lock) = open_whole_store(&settings.store, &settings.data).await?;
         let key = stores.database.key();
         let metrics = Arc::new(Metrics::default());
         let (local, subscription) = channel();

@@ -63,6 +63,8 @@ pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
 #[async_trait]
 pub(crate) trait Database: Send + Sync {
     fn epoch(&self) -> Epoch;
+    /// Draws another epoch, for whoever opens the database from now on: the numbers that clients have are not of this log.
+    async fn renew(&self) -> Result<()>;
     /// A secret of everybody who may read the database, drawn at its creation: nodes know each other by it.
     fn key(&self) -> [u8; 32];
     /// `false`: a transfer into it was begun and not finished ([`transfer`]).

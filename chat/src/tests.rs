@@ -23,6 +23,7 @@ mod lossy;
 mod nodes;
 mod numbers;
 mod postgres;
+mod replay;
 mod resume;
 mod statements;
 mod transfer;

@@ -31,6 +31,13 @@ pub enum Command {
     },
     /// Submit again what could not be stored.
     Replay(chat::BusUrl),
+    /// Store again what the bus still has.
+    ReplayAll {
+        /// Where messages were submitted.
+        bus: chat::BusUrl,
+        /// A restored store of stopped servers.
+        store: chat::StoreUrl,
+    },
 }
 
 /// Self-hosted team chat.
@@ -80,10 +87,19 @@ enum Verb {
     ///
     /// Prints each with its reason. What was stored meanwhile is known by its nonce and not stored twice; what still cannot
     /// be stored comes back among the dead letters.
+    ///
+    /// With --all: after a database was restored from a backup, stores in it what people wrote since, as far as Kafka still has
+    /// it. The servers must be stopped. What the database has stays as it is.
     Replay {
         /// kafka://HOST, nats://HOST or redis://HOST, as the servers have it
         #[arg(long, value_name = "URL")]
         bus: String,
+        /// Everything that was submitted and is still there, into --store; Kafka only
+        #[arg(long)]
+        all: bool,
+        /// The restored database: sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE
+        #[arg(long, value_name = "URL")]
+        store: Option<String>,
     },
 }
 
@@ -106,9 +122,15 @@ pub fn parse(
                     let to = to.parse().map_err(|accepts| format!("to: {accepts}"))?;
                     return Ok(Outcome::Run(Command::Move { from, to }));
                 }
-                Verb::Replay { bus } => {
+                Verb::Replay { bus, all, store } => {
                     let bus = bus.parse().map_err(|accepts| format!("bus: {accepts}"))?;
-                    return Ok(Outcome::Run(Command::Replay(bus)));
+                    let store = store.map(|store| store.parse()).transpose();
+                    return match (all, store.map_err(|accepts| format!("store: {accepts}"))?) {
+                        (true, Some(store)) => Ok(Outcome::Run(Command::ReplayAll { bus, store })),
+                        (true, None) => Err("store: --all needs --store, the restored database".to_owned()),
+                        (false, Some(_)) => Err("store: goes with --all only".to_owned()),
+                        (false, None) => Ok(Outcome::Run(Command::Replay(bus))),
+                    };
                 }
             };
             let file = config.or_else(|| environment("CONFAB_CONFIG").map(PathBuf::from));

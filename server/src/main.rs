@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Doctor(settings) => doctor(&settings),
         Command::Move { from, to } => transfer(&from, &to),
         Command::Replay(bus) => replay(&bus),
+        Command::ReplayAll { bus, store } => replay_all(&bus, &store),
     }
 }
 
@@ -101,6 +102,10 @@ fn transfer(from: &chat::StoreUrl, to: &chat::StoreUrl) -> ExitCode {
 
 fn replay(bus: &chat::BusUrl) -> ExitCode {
     tell(chat::Chat::replay(bus), "No dead letters are left.")
+}
+
+fn replay_all(bus: &chat::BusUrl, store: &chat::StoreUrl) -> ExitCode {
+    tell(chat::Chat::replay_all(bus, store), "The servers can be started.")
 }
 
 /// Says line by line what was done, and at last that it was.

@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use protocol::ConversationId;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// Lines that go on beside each other; a conversation's is chosen by [`partition`]. As many workers can share the work.
 pub(crate) const PARTITIONS: u16 = 16;
@@ -64,6 +65,14 @@ pub(crate) struct DeadLetter {
     pub(crate) id: DeliveryId,
     pub(crate) reason: String,
     pub(crate) sealed: Bytes,
+}
+
+/// What was submitted and is still there, done or not: of a broker that keeps what is done.
+pub(crate) struct Kept {
+    /// Sealed, in order within each line, up to where each ended when the reading began. An error is the last of them.
+    pub(crate) records: mpsc::Receiver<Result<Bytes, WireError>>,
+    /// Whether something older was there once.
+    pub(crate) trimmed: bool,
 }
 
 /// The side that submits. Any number of tasks; what one task submits keeps its order.

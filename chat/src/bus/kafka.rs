@@ -28,6 +28,7 @@
 mod client;
 mod dead;
 mod intake;
+mod kept;
 mod lines;
 mod settings;
 #[cfg(test)]
@@ -37,8 +38,8 @@ mod wire;
 mod work;
 
 use super::address::Address;
-use super::intake::{Intake, LEASE, Work};
-use super::wire::Link;
+use super::intake::{Intake, Kept, LEASE, Work};
+use super::wire::{Link, WireError};
 use settings::Broker;
 use std::time::Duration;
 
@@ -65,4 +66,9 @@ pub(crate) async fn intake(address: &Address) -> Result<Box<dyn Intake>, String>
 /// Makes ready to work, under a name of its own among the workers.
 pub(crate) async fn work(address: &Address, worker: &str) -> Result<Box<dyn Work>, String> {
     Ok(Box::new(work::open(Broker::of(address)?, worker)?))
+}
+
+/// Reads once more what was submitted, done or not, as far as it is still there.
+pub(crate) async fn kept(address: &Address) -> Result<Kept, WireError> {
+    kept::read(Broker::of(address).map_err(WireError)?).await
 }

@@ -207,6 +207,16 @@ impl Database for Postgres {
         self.epoch
     }
 
+    async fn renew(&self) -> Result<()> {
+        let drawn: [u8; 16] = rand::random();
+        sqlx::query("UPDATE meta SET value = $1 WHERE key = 'epoch'")
+            .bind(&drawn[..])
+            .execute(&self.write)
+            .await
+            .map(drop)
+            .map_err(failed("write what names the database"))
+    }
+
     fn key(&self) -> [u8; 32] {
         self.key
     }

@@ -174,6 +174,16 @@ impl Database for Sqlite {
         self.epoch
     }
 
+    async fn renew(&self) -> Result<()> {
+        let drawn: [u8; 16] = rand::random();
+        sqlx::query("UPDATE meta SET value = ? WHERE key = 'epoch'")
+            .bind(&drawn[..])
+            .execute(&self.write)
+            .await
+            .map(drop)
+            .map_err(failed("write what names the database"))
+    }
+
     fn key(&self) -> [u8; 32] {
         self.key
     }

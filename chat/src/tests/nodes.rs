@@ -12,7 +12,7 @@ use tempfile::TempDir;
 const NEVER: Pace = Pace { every: Duration::from_secs(3600), again: Duration::from_secs(3600) };
 
 /// A bus of its own on the server of a kind, where one is given.
-fn bus(kind: &str) -> Option<BusUrl> {
+pub(super) fn bus(kind: &str) -> Option<BusUrl> {
     let url =
         std::env::var(format!("CONFAB_TEST_{}", kind.to_uppercase())).ok().filter(|url| !url.is_empty())?;
     Some(format!("{url}?prefix=t{:016x}", rand::random::<u64>()).parse().unwrap())

@@ -255,6 +255,16 @@ async fn a_worker_that_stops_asking_keeps_its_lines_and_its_backlog_stays_with_t
     until("nothing waits", || async { intake.backlog().await.unwrap() == 0 }).await;
 }
 
+/// What is still there, and whether there was more.
+async fn reread(address: &Address) -> (Vec<u32>, bool) {
+    let mut kept = kept(address).await.unwrap();
+    let mut numbers = Vec::new();
+    while let Some(sealed) = timeout(DEADLINE, kept.records.recv()).await.expect("an end") {
+        numbers.push(read(&sealed.unwrap()).1);
+    }
+    (numbers, kept.trimmed)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_done_and_old_is_deleted() {
     let Some(address) = server("&partitions=1&keep=0") else { return };
@@ -268,6 +278,7 @@ async fn what_is_done_and_old_is_deleted() {
     }
     worker.done(&given[..7]).await.unwrap();
     worker.close().await;
+    assert_eq!(reread(&address).await, ((0..10).collect(), false), "done or not");
     let broker = Broker::of(&address).unwrap();
     let low = tokio::task::spawn_blocking(move || {
         use rdkafka::consumer::Consumer;
@@ -279,6 +290,7 @@ async fn what_is_done_and_old_is_deleted() {
         consumer.fetch_watermarks(&broker.submitted(), 0, PATIENCE).unwrap()
     });
     assert_eq!(low.await.unwrap(), (7, 10));
+    assert_eq!(reread(&address).await, ((7..10).collect(), true));
     let mut worker = work(&address, "worker").await.unwrap();
     let given = next(&mut *worker, 10).await;
     assert_eq!(read(&given[0].sealed).1, 7);
@@ -297,6 +309,7 @@ async fn missing_topics_are_named_where_they_may_not_be_made() {
         topics::ensure(&broker, &client::Health::default(), &[topics::Topic::stored(&broker)])
     });
     assert!(error.await.unwrap().unwrap_err().0.contains(".stored"));
+    assert!(kept(&address).await.err().expect("no topic").0.contains(".submitted"));
     assert!(begun.elapsed() < PATIENCE * 6);
 }
 
