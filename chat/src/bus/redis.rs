@@ -4,11 +4,12 @@
 //! `{prefix}:user_msg:{user}` or `{prefix}:node_msg`, a batch in one write; a node listens by one pattern subscription on a
 //! connection of its own. Redis keeps nothing of it: whoever does not listen at that moment has a gap.
 //!
-//! As an intake: a line is the stream `{prefix}:submitted:{n}`, read through the consumer group `workers` with one consumer, `line`.
+//! As an intake: a line is the stream `{prefix}:submitted:{n}`, read through the consumer group `workers`, each worker under its own name.
 //! - A line belongs to the worker whose name is in `{prefix}:lease:{n}`, for [`LEASE`](super::intake::LEASE) after it was renewed. Reading and looking
 //!   at the lease are one script, so that a worker that lost its lease without knowing gets nothing, however late its request arrives.
-//! - What was given and is not done is the group's list of pending entries. It belongs to the line and not to a worker: whoever
-//!   has the lease reads it first, so nothing has to be claimed from a dead consumer.
+//! - What was given and is not done are the group's pending entries. Whoever takes a line over claims them all by `XAUTOCLAIM`, in the
+//!   script that looks at the lease, and reads them in their order before anything new: they are under the name of the line's last reader.
+//!   How long they were idle does not matter, because the lease says that their worker is gone. Consumers that have none left are removed.
 //! - Done is `XACK` and `XDEL` in one transaction: a stream holds what is not done and nothing else; nothing is trimmed by length.
 //! - Live workers stand in `{prefix}:workers` by their last sign of life; each has at most its share of the lines and gives up others
 //!   between batches. All times are the server's: its clock jumping forward by a lease can end one early, and two workers may then
@@ -44,9 +45,8 @@ pub(crate) const PORT: u16 = 6379;
 pub(crate) const SETTINGS: &[&str] = &["db", "replicas"];
 /// Dead letters that are kept.
 const DEAD: usize = 10_000;
-/// The consumer group of every line, and its only consumer.
+/// The consumer group of every line.
 const GROUP: &str = "workers";
-const CONSUMER: &str = "line";
 /// The field of an entry that holds what was submitted.
 const FIELD: &str = "sealed";
 /// How often an idle connection is asked whether it is still there. With as long for the answer, a half-open one is noticed in 4 s.
