@@ -15,6 +15,8 @@
 //!   costs nobody anything but the moment.
 
 pub(crate) mod address;
+#[cfg(all(test, any(feature = "nats", feature = "redis")))]
+pub(crate) mod certificates;
 pub(crate) mod channel;
 #[cfg(test)]
 mod contract;

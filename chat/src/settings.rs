@@ -40,11 +40,13 @@ impl FromStr for PresenceUrl {
 
     fn from_str(text: &str) -> Result<Self, String> {
         #[cfg(feature = "redis")]
-        if text.starts_with("redis://") {
-            return Address::parse("redis", crate::bus::redis::PORT, &["db"], text).map(Self::Redis);
+        for scheme in ["redis", crate::bus::redis::OVER_TLS] {
+            if text.split_once("://").is_some_and(|(given, _)| given == scheme) {
+                return Address::parse(scheme, crate::bus::redis::PORT, &["db", "ca"], text).map(Self::Redis);
+            }
         }
         let _ = text;
-        Err("accepts `redis://HOST`".to_owned())
+        Err("accepts `redis://HOST` or `rediss://HOST`".to_owned())
     }
 }
 
@@ -172,18 +174,32 @@ impl FromStr for BusUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        #[cfg(feature = "nats")]
+        let nats = |scheme| {
+            Address::parse(scheme, crate::bus::nats::PORT, crate::bus::nats::SETTINGS, text).map(Self::Nats)
+        };
+        #[cfg(feature = "redis")]
+        let redis = |scheme| {
+            Address::parse(scheme, crate::bus::redis::PORT, crate::bus::redis::SETTINGS, text)
+                .map(Self::Redis)
+        };
         match text.split_once("://").map_or(text, |(scheme, _)| scheme) {
             "channel" if text == "channel" => Ok(Self::Channel),
             #[cfg(feature = "kafka")]
             "kafka" => Address::parse("kafka", crate::bus::kafka::PORT, crate::bus::kafka::SETTINGS, text)
                 .map(Self::Kafka),
             #[cfg(feature = "nats")]
-            "nats" => Address::parse("nats", crate::bus::nats::PORT, crate::bus::nats::SETTINGS, text)
-                .map(Self::Nats),
+            "nats" => nats("nats"),
+            #[cfg(feature = "nats")]
+            crate::bus::nats::OVER_TLS => nats(crate::bus::nats::OVER_TLS),
             #[cfg(feature = "redis")]
-            "redis" => Address::parse("redis", crate::bus::redis::PORT, crate::bus::redis::SETTINGS, text)
-                .map(Self::Redis),
-            _ => Err("accepts `channel`, `kafka://HOST`, `nats://HOST` or `redis://HOST`".to_owned()),
+            "redis" => redis("redis"),
+            #[cfg(feature = "redis")]
+            crate::bus::redis::OVER_TLS => redis(crate::bus::redis::OVER_TLS),
+            _ => Err(
+                "accepts `channel`, `kafka://HOST`, `nats://HOST` or `redis://HOST`, or `tls://HOST` and `rediss://HOST` with TLS"
+                    .to_owned(),
+            ),
         }
     }
 }

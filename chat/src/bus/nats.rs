@@ -33,6 +33,8 @@ use super::wire::{Link, WireError};
 
 /// Where the address names no port.
 pub(crate) const PORT: u16 = 4222;
+/// The scheme of an address of a server that speaks TLS; the same as `tls=on`.
+pub(crate) const OVER_TLS: &str = "tls";
 /// What an address may set besides the prefix: `tls=on`, `ca=FILE` of authorities to trust instead of the system's, and
 /// `replicas=1` to 5, on how many servers a stream is kept that does not exist yet.
 pub(crate) const SETTINGS: &[&str] = &["tls", "ca", "replicas"];

@@ -27,6 +27,7 @@ mod lease;
 mod listen;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod wait;
 mod wire;
 mod work;
@@ -37,12 +38,15 @@ use super::wire::{LONGEST_PAUSE, Link, PAUSE, Subject};
 use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 use std::sync::Arc;
 use std::time::Duration;
+use tls::Tls;
 
 /// Where the address names no port.
 pub(crate) const PORT: u16 = 6379;
-/// What an address may set besides the prefix: the number of the database (0), and the replicas that must have a submission before
-/// it is `Ok` (0: the primary alone).
-pub(crate) const SETTINGS: &[&str] = &["db", "replicas"];
+/// The scheme of an address of a server that speaks TLS.
+pub(crate) const OVER_TLS: &str = "rediss";
+/// What an address may set besides the prefix: the number of the database (0), the replicas that must have a submission before
+/// it is `Ok` (0: the primary alone), and with [`OVER_TLS`] a file of authorities to trust instead of the system's.
+pub(crate) const SETTINGS: &[&str] = &["db", "replicas", "ca"];
 /// Dead letters that are kept.
 const DEAD: usize = 10_000;
 /// The consumer group of every line.
@@ -82,6 +86,8 @@ struct Server {
     hosts: Arc<[(String, u16)]>,
     user: Option<(String, String)>,
     db: i64,
+    /// None: it is spoken to as it is.
+    tls: Option<Tls>,
     names: Names,
 }
 
@@ -91,7 +97,14 @@ impl Server {
             let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
             (name.trim_matches(['[', ']']).to_owned(), port.parse().unwrap_or(PORT))
         };
+        let ca = address.settings.get("ca");
+        let tls = match address.scheme == OVER_TLS {
+            true => Some(Tls::new(ca)?),
+            false if ca.is_some() => return Err(format!("accepts `ca` only with {OVER_TLS}://")),
+            false => None,
+        };
         Ok(Self {
+            tls,
             hosts: address.hosts.iter().map(host).collect(),
             user: address.user.clone(),
             db: address.number("db", 0)?,
@@ -111,7 +124,14 @@ impl Server {
                 settings = settings.set_username(user);
             }
         }
-        let info = ConnectionAddr::Tcp(host.clone(), *port).into_connection_info()?;
+        let (host, port) = (host.clone(), *port);
+        let info = match &self.tls {
+            Some(tls) => {
+                let to = ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None };
+                tls.with(to.into_connection_info()?)?
+            }
+            None => ConnectionAddr::Tcp(host, port).into_connection_info()?,
+        };
         let tcp = info.tcp_settings().clone().set_nodelay(true);
         Ok(info.set_tcp_settings(tcp).set_redis_settings(settings))
     }

@@ -252,13 +252,7 @@ impl Lines {
             }
             let line = self.held.entry(partition).or_insert_with(|| {
                 news = true;
-                Line {
-                    unclaimed: true,
-                    dirty: true,
-                    in_hand: BTreeSet::new(),
-                    asking: false,
-                    leaving: false,
-                }
+                Line { unclaimed: true, dirty: true, in_hand: BTreeSet::new(), asking: false, leaving: false }
             });
             // Taken though it was ours already: a lease ran out, and somebody else may have had it meanwhile.
             if letter == 't' || self.generation != generation {

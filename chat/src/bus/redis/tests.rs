@@ -1,3 +1,5 @@
+mod tls;
+
 use super::lease::Place;
 use super::work::place;
 use super::*;
