@@ -11,6 +11,8 @@
 //!   and refuses the second. The consumer is made anew with every taking over, under a name that nobody else has, so that
 //!   it begins with the oldest that is not done, and acknowledgements of whoever had the line before reach nobody: they
 //!   are told so. The server removes it [`LEASE`](super::intake::LEASE) after its worker was last heard of.
+//!   What many of a line's first are done is purged instead, up to its sequence: the server takes no acknowledgement of
+//!   many in a work queue. Whoever had the line before may do that too, and it is right: what it purges, it has stored.
 //! - workers see each other the same way, by consumers `worker-{id}`, and each takes its share of the lines.
 //! - dead letters go to the stream `{prefix}-dead`, with the reason in a header.
 //!

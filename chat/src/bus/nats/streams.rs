@@ -127,6 +127,15 @@ impl Streams {
         Ok(())
     }
 
+    /// Takes out of a line everything up to this.
+    pub(super) async fn purge(&self, partition: u16, sequence: u64) -> Result<(), WireError> {
+        let stream = self.context.get_stream_no_info(self.submitted()).await.map_err(failed)?;
+        // Up to the one before `sequence`, as the server has it.
+        let purge = stream.purge().filter(self.line(partition)).sequence(sequence.saturating_add(1));
+        purge.await.map_err(failed)?;
+        Ok(())
+    }
+
     pub(super) fn dead_letter_any(&self) -> String {
         format!("{}-dead.*", self.prefix)
     }
