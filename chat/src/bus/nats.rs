@@ -14,6 +14,7 @@
 //!   What many of a line's first are done is purged instead, up to its sequence: the server takes no acknowledgement of
 //!   many in a work queue. Whoever had the line before may do that too, and it is right: what it purges, it has stored.
 //! - workers see each other the same way, by consumers `worker-{id}`, and each takes its share of the lines.
+//! - what becomes of the cluster is kept in the stream `{prefix}-system` ([`system`]).
 //! - dead letters go to the stream `{prefix}-dead`, with the reason in a header.
 //!
 //! What the server keeps is on its disk when it says so only with `jetstream { sync_interval: always }`; otherwise it
@@ -24,6 +25,7 @@ mod held;
 mod intake;
 mod lines;
 mod streams;
+mod system;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -57,6 +59,15 @@ pub(crate) async fn intake(address: &Address) -> Result<Box<dyn Intake>, String>
 /// Makes ready to work, under a name of its own among the workers.
 pub(crate) async fn work(address: &Address, worker: &str) -> Result<Box<dyn Work>, String> {
     Ok(Box::new(work::NatsWork::open(address, worker).await?))
+}
+
+/// On how many servers a stream is kept that does not exist yet.
+fn replicas(address: &Address) -> Result<usize, String> {
+    let replicas = address.number("replicas", 1)?;
+    if !(1..=5).contains(&replicas) {
+        return Err("accepts 1 to 5 as `replicas`".to_owned());
+    }
+    Ok(replicas)
 }
 
 /// In the client's words.

@@ -4,7 +4,7 @@ use super::super::address::Address;
 use super::super::intake::PARTITIONS;
 use super::super::wire::{PATIENCE, WireError};
 use super::connection::Connection;
-use super::{SINCE, failed};
+use super::{SINCE, failed, replicas};
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::jetstream::stream::{Config, RetentionPolicy, StorageType, Stream};
@@ -33,10 +33,7 @@ pub(super) struct Streams {
 impl Streams {
     /// Makes what is missing; an error is a setting that cannot be meant, or a server that is too old.
     pub(super) async fn open(address: &Address, name: &str) -> Result<Self, String> {
-        let replicas = address.number("replicas", 1_usize)?;
-        if !(1..=5).contains(&replicas) {
-            return Err("accepts 1 to 5 as `replicas`".to_owned());
-        }
+        let replicas = replicas(address)?;
         let connection = Arc::new(Connection::open(address, name).await?);
         let context = ContextBuilder::new()
             .timeout(PATIENCE)

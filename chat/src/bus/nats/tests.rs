@@ -1,6 +1,7 @@
 //! What is special to NATS, and the main promises, against a real server.
 
 mod server;
+mod system;
 mod tls;
 
 use super::super::address::Address;
