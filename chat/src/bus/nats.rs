@@ -9,10 +9,12 @@
 //!   ones atomically, which costs the server one synchronisation instead of one for each.
 //! - a line belongs to the worker whose consumer reads it: of a work queue, the server allows one consumer for a subject,
 //!   and refuses the second. The consumer is made anew with every taking over, under a name that nobody else has, so that
-//!   it begins with the oldest that is not done, and acknowledgements of whoever had the line before reach nobody: they
-//!   are told so. The server removes it [`LEASE`](super::intake::LEASE) after its worker was last heard of.
-//!   What many of a line's first are done is purged instead, up to its sequence: the server takes no acknowledgement of
-//!   many in a work queue. Whoever had the line before may do that too, and it is right: what it purges, it has stored.
+//!   it begins with the oldest that is not done, and acknowledgements of whoever had the line before reach nobody. The
+//!   server removes it [`LEASE`](super::intake::LEASE) after its worker was last heard of.
+//! - what is done is told to the server beside the work ([`finish`]), and [`Work::done`] does not wait for that: a crash may bring back
+//!   what was done in the last moments, a clean stop and a line's move wait for it. The first of a line are purged together, up to
+//!   their last sequence, because the server takes no acknowledgement for many in a work queue. Whoever had the line before may do
+//!   that too, and it is right: what it purges, it has stored.
 //! - workers see each other the same way, by consumers `worker-{id}`, and each takes its share of the lines.
 //! - what becomes of the cluster is kept in the stream `{prefix}-system` ([`system`]).
 //! - dead letters go to the stream `{prefix}-dead`, with the reason in a header.
@@ -21,6 +23,7 @@
 //! survives the server's process, not its machine. Servers before [`SINCE`] are good for doorbells only.
 
 mod connection;
+mod finish;
 mod held;
 mod intake;
 mod lines;

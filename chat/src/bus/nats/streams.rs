@@ -8,6 +8,7 @@ use super::{SINCE, failed, replicas};
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::jetstream::stream::{Config, RetentionPolicy, StorageType, Stream};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -55,7 +56,7 @@ impl Streams {
         format!("{}-submitted", self.prefix)
     }
 
-    pub(super) fn line(&self, partition: u16) -> String {
+    pub(super) fn line(&self, partition: impl Display) -> String {
         format!("{}-submitted.{partition}", self.prefix)
     }
 
@@ -125,7 +126,7 @@ impl Streams {
     }
 
     /// Takes out of a line everything up to this.
-    pub(super) async fn purge(&self, partition: u16, sequence: u64) -> Result<(), WireError> {
+    pub(super) async fn purge(&self, partition: usize, sequence: u64) -> Result<(), WireError> {
         let stream = self.context.get_stream_no_info(self.submitted()).await.map_err(failed)?;
         // Up to the one before `sequence`, as the server has it.
         let purge = stream.purge().filter(self.line(partition)).sequence(sequence.saturating_add(1));
