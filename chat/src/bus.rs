@@ -15,6 +15,8 @@
 //!   costs nobody anything but the moment.
 
 pub(crate) mod address;
+#[cfg(all(test, any(feature = "nats", feature = "redis")))]
+pub(crate) mod certificates;
 pub(crate) mod channel;
 #[cfg(test)]
 mod contract;
@@ -35,6 +37,7 @@ use crate::store::{Marked, Personal, PostOutcome};
 use async_trait::async_trait;
 use protocol::{Change, ConversationId, Kind, Nonce, Presence, SessionId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Something that was committed, or that is only of the moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -91,6 +94,12 @@ pub(crate) enum Stored {
 /// A run of the server: another one after each start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct NodeId(u64);
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
 
 impl NodeId {
     pub(crate) fn draw() -> Self {

@@ -42,9 +42,14 @@ impl FromStr for PresenceUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         let brokers: &[Broker<Self>] = &[
             #[cfg(feature = "redis")]
-            Broker { scheme: "redis", port: bus::redis::PORT, settings: &["db"], of: Self::Redis },
+            Broker {
+                schemes: &["redis", bus::redis::OVER_TLS],
+                port: bus::redis::PORT,
+                settings: &["db", "ca"],
+                of: Self::Redis,
+            },
         ];
-        one_of(text, &[], brokers, "accepts `redis://HOST`")
+        one_of(text, &[], brokers, "accepts `redis://HOST` or `rediss://HOST`")
     }
 }
 
@@ -175,29 +180,35 @@ impl FromStr for BusUrl {
         let brokers: &[Broker<Self>] = &[
             #[cfg(feature = "kafka")]
             Broker {
-                scheme: "kafka",
+                schemes: &["kafka"],
                 port: bus::kafka::PORT,
                 settings: bus::kafka::SETTINGS,
                 of: Self::Kafka,
             },
             #[cfg(feature = "nats")]
-            Broker { scheme: "nats", port: bus::nats::PORT, settings: bus::nats::SETTINGS, of: Self::Nats },
+            Broker {
+                schemes: &["nats", bus::nats::OVER_TLS],
+                port: bus::nats::PORT,
+                settings: bus::nats::SETTINGS,
+                of: Self::Nats,
+            },
             #[cfg(feature = "redis")]
             Broker {
-                scheme: "redis",
+                schemes: &["redis", bus::redis::OVER_TLS],
                 port: bus::redis::PORT,
                 settings: bus::redis::SETTINGS,
                 of: Self::Redis,
             },
         ];
-        let accepts = "accepts `channel`, `kafka://HOST`, `nats://HOST` or `redis://HOST`";
+        let accepts = "accepts `channel`, `kafka://HOST`, `nats://HOST` or `redis://HOST`, or `tls://HOST` and `rediss://HOST` with TLS";
         one_of(text, &[("channel", Self::Channel)], brokers, accepts)
     }
 }
 
 /// A server that a setting may name by its address.
 struct Broker<T> {
-    scheme: &'static str,
+    /// Its schemes; the second is the one over TLS.
+    schemes: &'static [&'static str],
     /// Where the address names none.
     port: u16,
     /// What the address may set besides the prefix.
@@ -215,11 +226,13 @@ fn one_of<T: Clone>(
     if let Some((_, meant)) = words.iter().find(|(word, _)| *word == text) {
         return Ok(meant.clone());
     }
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-    match brokers.iter().find(|broker| Some(broker.scheme) == scheme) {
-        Some(Broker { scheme, port, settings, of }) => Address::parse(scheme, *port, settings, text).map(of),
-        None => Err(accepts.to_owned()),
+    let given = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    for Broker { schemes, port, settings, of } in brokers {
+        if let Some(scheme) = schemes.iter().find(|scheme| **scheme == given) {
+            return Address::parse(scheme, *port, settings, text).map(of);
+        }
     }
+    Err(accepts.to_owned())
 }
 
 /// Who may make an account.

@@ -294,7 +294,7 @@ mod tests {
             ("roles = \"gateway\"", "roles: accepts `gateway,worker` where"),
             ("bus = \"kafka://h\"\nroles = \"gateway,cook\"", "roles: accepts `gateway`"),
             ("cache = \"redis://h\"", "cache: accepts nothing"),
-            ("presence = \"postgres://h\"", "presence: accepts `redis://HOST`"),
+            ("presence = \"postgres://h\"", "presence: accepts `redis://HOST` or `rediss://HOST`"),
             ("files = \"s3://b\"", "files: accepts nothing"),
             ("discovery = \"consul://u:secret@h\"", "discovery: accepts `consul://HOST[:PORT]"),
             ("discovery = \"static:http://u:secret@h\"", "discovery: accepts `static:http"),

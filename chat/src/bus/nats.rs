@@ -9,19 +9,26 @@
 //!   ones atomically, which costs the server one synchronisation instead of one for each.
 //! - a line belongs to the worker whose consumer reads it: of a work queue, the server allows one consumer for a subject,
 //!   and refuses the second. The consumer is made anew with every taking over, under a name that nobody else has, so that
-//!   it begins with the oldest that is not done, and acknowledgements of whoever had the line before reach nobody: they
-//!   are told so. The server removes it [`LEASE`](super::intake::LEASE) after its worker was last heard of.
+//!   it begins with the oldest that is not done, and acknowledgements of whoever had the line before reach nobody. The
+//!   server removes it [`LEASE`](super::intake::LEASE) after its worker was last heard of.
+//! - what is done is told to the server beside the work ([`finish`]), and [`Work::done`] does not wait for that: a crash may bring back
+//!   what was done in the last moments, a clean stop and a line's move wait for it. The first of a line are purged together, up to
+//!   their last sequence, because the server takes no acknowledgement for many in a work queue. Whoever had the line before may do
+//!   that too, and it is right: what it purges, it has stored.
 //! - workers see each other the same way, by consumers `worker-{id}`, and each takes its share of the lines.
+//! - what becomes of the cluster is kept in the stream `{prefix}-system` ([`system`]).
 //! - dead letters go to the stream `{prefix}-dead`, with the reason in a header.
 //!
 //! What the server keeps is on its disk when it says so only with `jetstream { sync_interval: always }`; otherwise it
 //! survives the server's process, not its machine. Servers before [`SINCE`] are good for doorbells only.
 
 mod connection;
+mod finish;
 mod held;
 mod intake;
 mod lines;
 mod streams;
+mod system;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -33,6 +40,8 @@ use super::wire::{Link, WireError};
 
 /// Where the address names no port.
 pub(crate) const PORT: u16 = 4222;
+/// The scheme of an address of a server that speaks TLS; the same as `tls=on`.
+pub(crate) const OVER_TLS: &str = "tls";
 /// What an address may set besides the prefix: `tls=on`, `ca=FILE` of authorities to trust instead of the system's, and
 /// `replicas=1` to 5, on how many servers a stream is kept that does not exist yet.
 pub(crate) const SETTINGS: &[&str] = &["tls", "ca", "replicas"];
@@ -53,6 +62,15 @@ pub(crate) async fn intake(address: &Address) -> Result<Box<dyn Intake>, String>
 /// Makes ready to work, under a name of its own among the workers.
 pub(crate) async fn work(address: &Address, worker: &str) -> Result<Box<dyn Work>, String> {
     Ok(Box::new(work::NatsWork::open(address, worker).await?))
+}
+
+/// On how many servers a stream is kept that does not exist yet.
+fn replicas(address: &Address) -> Result<usize, String> {
+    let replicas = address.number("replicas", 1)?;
+    if !(1..=5).contains(&replicas) {
+        return Err("accepts 1 to 5 as `replicas`".to_owned());
+    }
+    Ok(replicas)
 }
 
 /// In the client's words.

@@ -4,11 +4,12 @@
 //! `{prefix}:user_msg:{user}` or `{prefix}:node_msg`, a batch in one write; a node listens by one pattern subscription on a
 //! connection of its own. Redis keeps nothing of it: whoever does not listen at that moment has a gap.
 //!
-//! As an intake: a line is the stream `{prefix}:submitted:{n}`, read through the consumer group `workers` with one consumer, `line`.
+//! As an intake: a line is the stream `{prefix}:submitted:{n}`, read through the consumer group `workers`, each worker under its own name.
 //! - A line belongs to the worker whose name is in `{prefix}:lease:{n}`, for [`LEASE`](super::intake::LEASE) after it was renewed. Reading and looking
 //!   at the lease are one script, so that a worker that lost its lease without knowing gets nothing, however late its request arrives.
-//! - What was given and is not done is the group's list of pending entries. It belongs to the line and not to a worker: whoever
-//!   has the lease reads it first, so nothing has to be claimed from a dead consumer.
+//! - What was given and is not done are the group's pending entries. Whoever takes a line over claims them all by `XAUTOCLAIM`, in the
+//!   script that looks at the lease, and reads them in their order before anything new: they are under the name of the line's last reader.
+//!   How long they were idle does not matter, because the lease says that their worker is gone. Consumers that have none left are removed.
 //! - Done is `XACK` and `XDEL` in one transaction: a stream holds what is not done and nothing else; nothing is trimmed by length.
 //! - Live workers stand in `{prefix}:workers` by their last sign of life; each has at most its share of the lines and gives up others
 //!   between batches. All times are the server's: its clock jumping forward by a lease can end one early, and two workers may then
@@ -26,6 +27,7 @@ mod lease;
 mod listen;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod wait;
 mod wire;
 mod work;
@@ -36,17 +38,19 @@ use super::wire::{LONGEST_PAUSE, Link, PAUSE, Subject};
 use ::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 use std::sync::Arc;
 use std::time::Duration;
+use tls::Tls;
 
 /// Where the address names no port.
 pub(crate) const PORT: u16 = 6379;
-/// What an address may set besides the prefix: the number of the database (0), and the replicas that must have a submission before
-/// it is `Ok` (0: the primary alone).
-pub(crate) const SETTINGS: &[&str] = &["db", "replicas"];
+/// The scheme of an address of a server that speaks TLS.
+pub(crate) const OVER_TLS: &str = "rediss";
+/// What an address may set besides the prefix: the number of the database (0), the replicas that must have a submission before
+/// it is `Ok` (0: the primary alone), and with [`OVER_TLS`] a file of authorities to trust instead of the system's.
+pub(crate) const SETTINGS: &[&str] = &["db", "replicas", "ca"];
 /// Dead letters that are kept.
 const DEAD: usize = 10_000;
-/// The consumer group of every line, and its only consumer.
+/// The consumer group of every line.
 const GROUP: &str = "workers";
-const CONSUMER: &str = "line";
 /// The field of an entry that holds what was submitted.
 const FIELD: &str = "sealed";
 /// How often an idle connection is asked whether it is still there. With as long for the answer, a half-open one is noticed in 4 s.
@@ -82,6 +86,8 @@ struct Server {
     hosts: Arc<[(String, u16)]>,
     user: Option<(String, String)>,
     db: i64,
+    /// None: it is spoken to as it is.
+    tls: Option<Tls>,
     names: Names,
 }
 
@@ -91,7 +97,14 @@ impl Server {
             let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
             (name.trim_matches(['[', ']']).to_owned(), port.parse().unwrap_or(PORT))
         };
+        let ca = address.settings.get("ca");
+        let tls = match address.scheme == OVER_TLS {
+            true => Some(Tls::new(ca)?),
+            false if ca.is_some() => return Err(format!("accepts `ca` only with {OVER_TLS}://")),
+            false => None,
+        };
         Ok(Self {
+            tls,
             hosts: address.hosts.iter().map(host).collect(),
             user: address.user.clone(),
             db: address.number("db", 0)?,
@@ -111,7 +124,14 @@ impl Server {
                 settings = settings.set_username(user);
             }
         }
-        let info = ConnectionAddr::Tcp(host.clone(), *port).into_connection_info()?;
+        let (host, port) = (host.clone(), *port);
+        let info = match &self.tls {
+            Some(tls) => {
+                let to = ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None };
+                tls.with(to.into_connection_info()?)?
+            }
+            None => ConnectionAddr::Tcp(host, port).into_connection_info()?,
+        };
         let tcp = info.tcp_settings().clone().set_nodelay(true);
         Ok(info.set_tcp_settings(tcp).set_redis_settings(settings))
     }

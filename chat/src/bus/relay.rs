@@ -6,22 +6,22 @@
 
 use super::channel::Channel;
 use super::sealed::{SEAL, Seal};
-use super::wire::{Heard, Link, Parcel, Subject, Wire};
+use super::wire::{Event, Heard, Link, Parcel, Subject, Wire};
 use super::{Bus, NodeId, Stored};
 use crate::clock::micros;
 use crate::metrics::{Depth, Metrics};
 use crate::pace::Pace;
 use async_trait::async_trait;
-use protocol::Kind;
+use protocol::{ChangeKind, Kind};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 
 /// Doorbells that may wait for the broker. When full, publishing waits for [`FULL`], then they are dropped until the
 /// broker takes some again.
@@ -35,6 +35,8 @@ const GATHER: Duration = Duration::from_millis(1);
 const BEAT: Duration = Duration::from_secs(1);
 /// Nodes whose last number is remembered; more than any cluster has. When full, all are forgotten and begin anew.
 const NODES: usize = 1_000;
+/// A node that is not heard for so long has stopped, hangs or is cut off.
+const SILENT: Duration = Duration::from_secs(10);
 
 /// What goes over the wire, under seal.
 #[derive(Serialize, Deserialize)]
@@ -70,8 +72,28 @@ fn subject(stored: &Stored) -> Option<Subject> {
     }
 }
 
+/// What those who run the cluster may want to know of it.
+fn event(stored: &Stored) -> Option<Event> {
+    let Stored::Change { conversation, kind: Kind::Group, change, .. } = stored else { return None };
+    let conversation = *conversation;
+    match change.kind {
+        ChangeKind::Joined { by, user } => Some(Event::Joined { conversation, user, by }),
+        ChangeKind::Left { by, user } => Some(Event::Left { conversation, user, by }),
+        _ => None,
+    }
+}
+
+/// The name of this machine, where the system says it.
+fn machine() -> String {
+    #[cfg(target_os = "linux")]
+    return rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(target_os = "linux"))]
+    return String::new();
+}
+
 /// What publishers and the task that sends share.
 struct Outgoing {
+    node: NodeId,
     wire: Box<dyn Wire>,
     /// Dropped since the last one that was sent: they have numbers too.
     dropped: AtomicU64,
@@ -96,11 +118,13 @@ impl Relay {
     pub(crate) fn start(local: Channel, link: Link, key: &[u8; 32], metrics: Arc<Metrics>) -> Self {
         let (seal, node, local) = (Seal::new(key, "stored"), NodeId::draw(), Arc::new(local));
         let Link { wire, heard } = link;
-        let outgoing =
-            Arc::new(Outgoing { wire, dropped: AtomicU64::default(), stuck: AtomicBool::default(), metrics });
+        let (dropped, stuck) = (AtomicU64::default(), AtomicBool::default());
+        let outgoing = Arc::new(Outgoing { node, wire, dropped, stuck, metrics });
+        let version = env!("CARGO_PKG_VERSION");
+        outgoing.wire.note(Event::NodeStarted { node, machine: machine(), version });
         let (queue, waiting) = mpsc::channel(OUTGOING);
-        let sending = tokio::spawn(send(outgoing.clone(), waiting, node, seal.clone()));
-        let hearing = tokio::spawn(hear(local.clone(), heard, node, seal, outgoing.metrics.clone()));
+        let sending = tokio::spawn(send(outgoing.clone(), waiting, seal.clone()));
+        let hearing = tokio::spawn(hear(local.clone(), heard, seal, node, Arc::downgrade(&outgoing)));
         Self { local, queue: RwLock::new(Some(queue)), outgoing, tasks: Mutex::new(Some((sending, hearing))) }
     }
 
@@ -117,6 +141,9 @@ impl Relay {
 #[async_trait]
 impl Bus for Relay {
     async fn publish(&self, stored: Stored) {
+        if let Some(event) = event(&stored) {
+            self.outgoing.wire.note(event);
+        }
         self.local.publish(stored.clone()).await;
         let Some(queue) = self.queue() else { return };
         let Err(full) = queue.try_send((micros(), stored)) else { return };
@@ -154,6 +181,7 @@ impl Bus for Relay {
         self.queue.write().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((sending, hearing)) = self.tasks.lock().await.take() {
             let _ended = sending.await;
+            self.outgoing.wire.note(Event::NodeStopped { node: self.outgoing.node });
             self.outgoing.wire.close().await;
             let _ended = hearing.await;
         }
@@ -162,7 +190,8 @@ impl Bus for Relay {
 }
 
 /// Numbers, seals and sends what waits, until the queue is closed and empty.
-async fn send(outgoing: Arc<Outgoing>, mut waiting: mpsc::Receiver<Waiting>, node: NodeId, seal: Seal) {
+async fn send(outgoing: Arc<Outgoing>, mut waiting: mpsc::Receiver<Waiting>, seal: Seal) {
+    let node = outgoing.node;
     let (mut number, mut batch) = (0, Vec::with_capacity(BATCH));
     let mut pace = Pace::new(GATHER);
     loop {
@@ -201,26 +230,64 @@ async fn send(outgoing: Arc<Outgoing>, mut waiting: mpsc::Receiver<Waiting>, nod
     }
 }
 
+/// What was heard of a node.
+struct Neighbour {
+    /// The number of its last doorbell.
+    number: u64,
+    at: Instant,
+    /// That it is silent has been told.
+    silent: bool,
+}
+
+/// Tells of those that are not heard any more, once.
+fn look_for_silent(neighbours: &mut HashMap<NodeId, Neighbour>, wire: &dyn Wire) {
+    for (node, neighbour) in neighbours {
+        if !neighbour.silent && neighbour.at.elapsed() > SILENT {
+            neighbour.silent = true;
+            wire.note(Event::NodeSilent { node: *node });
+        }
+    }
+}
+
 /// Hands what other nodes tell to this one, until the wire is closed.
 async fn hear(
     local: Arc<Channel>,
     mut heard: mpsc::Receiver<Heard>,
-    node: NodeId,
     seal: Seal,
-    metrics: Arc<Metrics>,
+    node: NodeId,
+    // Not more: it has the wire, and the hearing ends when that is dropped.
+    outgoing: Weak<Outgoing>,
 ) {
+    let Some(metrics) = outgoing.upgrade().map(|outgoing| outgoing.metrics.clone()) else { return };
     let (mut last, own) = (HashMap::new(), beginning(node));
     let mut strangers = false;
-    while let Some(heard) = heard.recv().await {
+    let mut look = interval(SILENT / 4);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let heard = tokio::select! {
+            // Whoever waits here to be heard is not silent.
+            biased;
+            heard = heard.recv() => heard,
+            _ = look.tick() => {
+                if let Some(outgoing) = outgoing.upgrade() {
+                    look_for_silent(&mut last, &*outgoing.wire);
+                }
+                continue;
+            }
+        };
         let sealed = match heard {
-            Heard::Sealed(sealed)
+            None => return,
+            Some(Heard::Sealed(sealed))
                 if sealed.get(SEAL..).is_some_and(|json| json.starts_with(own.as_bytes())) =>
             {
                 continue;
             }
-            Heard::Sealed(sealed) => sealed,
-            Heard::Gap => {
+            Some(Heard::Sealed(sealed)) => sealed,
+            Some(Heard::Gap) => {
                 last.clear();
+                if let Some(outgoing) = outgoing.upgrade() {
+                    outgoing.wire.note(Event::NodeMissed { node });
+                }
                 metrics.bus_gaps_broker.inc();
                 local.publish(Stored::Missed).await;
                 continue;
@@ -242,13 +309,16 @@ async fn hear(
         if last.len() >= NODES && !last.contains_key(&from) {
             last.clear();
         }
-        match last.insert(from, number) {
+        let now = Neighbour { number, at: Instant::now(), silent: false };
+        match last.insert(from, now).map(|before| before.number) {
             // A node that was not heard before: a new one begins with the first number.
             None if number == 1 => {}
             Some(before) if before + 1 == number => {}
             // Doubled, or overtaken: that it was missing has been told.
             Some(before) if number <= before => {
-                last.insert(from, before);
+                if let Some(neighbour) = last.get_mut(&from) {
+                    neighbour.number = before;
+                }
                 continue;
             }
             before => {

@@ -13,9 +13,11 @@
 //! - closing it sends what was taken, within [`PATIENCE`], and ends the hearing;
 //! - an address is never logged: it may hold a password. A payload is never logged: it is what people said.
 
+use super::NodeId;
 use async_trait::async_trait;
 use bytes::Bytes;
 use protocol::{ConversationId, UserId};
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -48,6 +50,42 @@ pub(crate) struct Parcel {
     pub(crate) sealed: Bytes,
 }
 
+/// What became of the cluster, for those who run it: ids, no words. Nobody acts on it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Event {
+    /// A run of the server begins.
+    NodeStarted {
+        #[serde(serialize_with = "as_text")]
+        node: NodeId,
+        machine: String,
+        version: &'static str,
+    },
+    /// It ends as it was told to.
+    NodeStopped {
+        #[serde(serialize_with = "as_text")]
+        node: NodeId,
+    },
+    /// It may have missed something, and asks the store.
+    NodeMissed {
+        #[serde(serialize_with = "as_text")]
+        node: NodeId,
+    },
+    /// It is not heard any more by another one, and did not say that it ends.
+    NodeSilent {
+        #[serde(serialize_with = "as_text")]
+        node: NodeId,
+    },
+    /// Somebody became a member of a group.
+    Joined { conversation: ConversationId, user: UserId, by: UserId },
+    /// Somebody is no longer a member of a group.
+    Left { conversation: ConversationId, user: UserId, by: UserId },
+}
+
+fn as_text<S: Serializer>(node: &NodeId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(node)
+}
+
 /// What a node hears.
 #[derive(Clone, Debug)]
 pub(crate) enum Heard {
@@ -73,6 +111,8 @@ impl std::error::Error for WireError {}
 pub(crate) trait Wire: Send + Sync {
     /// Hands parcels to the broker, in order.
     async fn send(&self, parcels: Vec<Parcel>) -> Result<(), WireError>;
+    /// Writes down what became of the cluster, where the broker keeps such things; never waits, and may lose it.
+    fn note(&self, _event: Event) {}
     /// Whether the broker was there when last asked or told.
     fn is_up(&self) -> bool;
     /// Sends what was taken and ends the hearing.

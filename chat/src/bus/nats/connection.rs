@@ -2,6 +2,7 @@
 
 use super::super::address::Address;
 use super::super::wire::{LONGEST_PAUSE, PATIENCE, PAUSE};
+use super::OVER_TLS;
 use async_nats::connection::State;
 use async_nats::{Client, ConnectOptions, Event, RequestErrorKind, ServerAddr};
 use bytes::Bytes;
@@ -41,11 +42,14 @@ pub(super) struct Connection {
 impl Connection {
     /// Begins to connect, and waits for it for a while. The server may be away.
     pub(super) async fn open(address: &Address, name: &str) -> Result<Self, String> {
-        let tls = match address.settings.get("tls").map(String::as_str) {
-            None | Some("off") => false,
-            Some("on") => true,
-            Some(_) => return Err("accepts `tls=on` or `tls=off`".to_owned()),
+        let tls = match (address.scheme == OVER_TLS, address.settings.get("tls").map(String::as_str)) {
+            (true, None) | (_, Some("on")) => true,
+            (false, None | Some("off")) => false,
+            _ => return Err("accepts `tls=on` or `tls=off`, and no `tls=off` with tls://".to_owned()),
         };
+        if address.settings.contains_key("ca") && !tls {
+            return Err("accepts `ca`, the path of a certificate, only with TLS".to_owned());
+        }
         let servers = address
             .hosts
             .iter()

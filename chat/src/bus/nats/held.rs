@@ -12,6 +12,7 @@ use tokio::time::Instant;
 pub(super) const WINDOW: usize = 128;
 
 /// What a worker got and has not done.
+#[derive(Clone)]
 pub(super) struct Held {
     pub(super) sequence: u64,
     /// Where it is acknowledged.
@@ -26,6 +27,8 @@ pub(super) struct Line {
     pub(super) held: VecDeque<Held>,
     /// How many of the first were given to the worker.
     pub(super) given: usize,
+    /// What the worker has done and the server does not know yet, in order.
+    pub(super) done: Vec<Held>,
     /// The last that arrived.
     top: u64,
     /// Its number among those that the server gave to this consumer.
@@ -41,7 +44,17 @@ impl Line {
     /// Begins with the oldest that is not done.
     pub(super) fn new(consumer: String) -> Self {
         let (until, held) = (Instant::now(), VecDeque::new());
-        Self { consumer, held, given: 0, top: 0, arrived: 0, asked: 0, until, leaving: false }
+        Self {
+            consumer,
+            held,
+            given: 0,
+            done: Vec::new(),
+            top: 0,
+            arrived: 0,
+            asked: 0,
+            until,
+            leaving: false,
+        }
     }
 
     /// Nothing more is taken from it; what was given can be finished.
@@ -50,12 +63,20 @@ impl Line {
         self.held.truncate(self.given);
     }
 
-    /// That something was done.
-    pub(super) fn remove(&mut self, sequence: u64) {
-        if let Ok(index) = self.held.binary_search_by_key(&sequence, |held| held.sequence) {
-            self.held.remove(index);
-            self.given -= usize::from(index < self.given);
+    /// Takes that something was done; `false`: nobody knows of it here.
+    pub(super) fn finish(&mut self, sequence: u64) -> bool {
+        let Ok(index) = self.held.binary_search_by_key(&sequence, |held| held.sequence) else { return false };
+        self.given -= usize::from(index < self.given);
+        if let Some(held) = self.held.remove(index) {
+            let at = self.done.partition_point(|done| done.sequence < sequence);
+            self.done.insert(at, held);
         }
+        true
+    }
+
+    /// What counts for the server as being here.
+    pub(super) fn taken(&self) -> usize {
+        self.held.len() + self.done.len()
     }
 
     pub(super) fn arrive(&mut self, message: Message, sequence: u64, arrived: u64) {
@@ -91,8 +112,10 @@ pub(super) struct Shared {
     lines: Mutex<[Option<Line>; PARTITIONS as usize]>,
     /// There is work, or an end.
     pub(super) ready: Notify,
-    /// Something was done: there is room for more, or a line can be given back.
+    /// The server knows of something done: there is room for more, or a line can be given back.
     pub(super) done: Notify,
+    /// Something was done that the server does not know of yet.
+    pub(super) finished: Notify,
 }
 
 impl Shared {

@@ -143,7 +143,7 @@ impl Keeper {
     async fn release(&self) -> Result<(), WireError> {
         let mut left = Vec::new();
         for line in self.shared.lines().iter_mut() {
-            if line.as_ref().is_some_and(|line| line.leaving && line.held.is_empty()) {
+            if line.as_ref().is_some_and(|line| line.leaving && line.taken() == 0) {
                 left.extend(line.take().map(|line| line.consumer));
             }
         }
@@ -261,7 +261,7 @@ impl Keeper {
             let Some(line) = line else { continue };
             let late = line.until <= now;
             let asked = if late { 0 } else { line.asked };
-            let room = if line.leaving { 0 } else { WINDOW.saturating_sub(line.held.len() + asked) };
+            let room = if line.leaving { 0 } else { WINDOW.saturating_sub(line.taken() + asked) };
             if late || room >= WINDOW / 2 {
                 (line.asked, line.until) = (asked + room.max(1), now + ASKED);
                 requests.push((number, line.consumer.clone(), room.max(1)));

@@ -4,10 +4,11 @@ use super::super::address::Address;
 use super::super::intake::PARTITIONS;
 use super::super::wire::{PATIENCE, WireError};
 use super::connection::Connection;
-use super::{SINCE, failed};
+use super::{SINCE, failed, replicas};
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::jetstream::stream::{Config, RetentionPolicy, StorageType, Stream};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,10 +34,7 @@ pub(super) struct Streams {
 impl Streams {
     /// Makes what is missing; an error is a setting that cannot be meant, or a server that is too old.
     pub(super) async fn open(address: &Address, name: &str) -> Result<Self, String> {
-        let replicas = address.number("replicas", 1_usize)?;
-        if !(1..=5).contains(&replicas) {
-            return Err("accepts 1 to 5 as `replicas`".to_owned());
-        }
+        let replicas = replicas(address)?;
         let connection = Arc::new(Connection::open(address, name).await?);
         let context = ContextBuilder::new()
             .timeout(PATIENCE)
@@ -58,7 +56,7 @@ impl Streams {
         format!("{}-submitted", self.prefix)
     }
 
-    pub(super) fn line(&self, partition: u16) -> String {
+    pub(super) fn line(&self, partition: impl Display) -> String {
         format!("{}-submitted.{partition}", self.prefix)
     }
 
@@ -124,6 +122,15 @@ impl Streams {
         let config = self.made(submitted).await?.cached_info().config.clone();
         self.atomic.store(config.allow_atomic_publish, Ordering::Relaxed);
         self.seen.store(connects, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Takes out of a line everything up to this.
+    pub(super) async fn purge(&self, partition: usize, sequence: u64) -> Result<(), WireError> {
+        let stream = self.context.get_stream_no_info(self.submitted()).await.map_err(failed)?;
+        // Up to the one before `sequence`, as the server has it.
+        let purge = stream.purge().filter(self.line(partition)).sequence(sequence.saturating_add(1));
+        purge.await.map_err(failed)?;
         Ok(())
     }
 

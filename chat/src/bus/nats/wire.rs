@@ -1,14 +1,15 @@
 //! Doorbells over core subjects.
 
 use super::super::address::Address;
-use super::super::wire::{HEARD, Heard, Link, PATIENCE, Parcel, Subject, Wire, WireError};
+use super::super::wire::{Event, HEARD, Heard, Link, PATIENCE, Parcel, Subject, Wire, WireError};
 use super::connection::{Connection, News};
-use super::failed;
+use super::{failed, replicas, system};
 use async_nats::Subscriber;
 use async_trait::async_trait;
 use futures::StreamExt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,9 @@ struct NatsWire {
     connection: Arc<Connection>,
     prefix: String,
     closing: CancellationToken,
+    /// Taken when it is closed.
+    notes: Mutex<Option<mpsc::Sender<Event>>>,
+    noting: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// Begins to hear.
@@ -39,7 +43,10 @@ pub(super) async fn open(address: &Address) -> Result<Link, String> {
     let hearing = hear(connection.clone(), subscriber, tell, known);
     let closed = closing.clone();
     tokio::spawn(async move { closed.run_until_cancelled(hearing).await });
-    let wire = Box::new(NatsWire { connection, prefix: address.prefix.clone(), closing });
+    let (notes, noting) = system::start(connection.clone(), address.prefix.clone(), replicas(address)?);
+    let noting = Mutex::new(Some(tokio::spawn(noting)));
+    let prefix = address.prefix.clone();
+    let wire = Box::new(NatsWire { connection, prefix, closing, notes: Mutex::new(Some(notes)), noting });
     Ok(Link { wire, heard })
 }
 
@@ -116,11 +123,25 @@ impl Wire for NatsWire {
         timeout(PATIENCE, self.hand_over(parcels)).await.unwrap_or_else(|_| Err(failed("too slow")))
     }
 
+    fn note(&self, event: Event) {
+        if let Some(notes) = &*self.notes.lock().unwrap_or_else(PoisonError::into_inner) {
+            // When full, it is lost.
+            let _kept = notes.try_send(event);
+        }
+    }
+
     fn is_up(&self) -> bool {
         self.connection.is_up()
     }
 
     async fn close(&self) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let noting = self.noting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut noting) = noting
+            && timeout(PATIENCE, &mut noting).await.is_err()
+        {
+            noting.abort();
+        }
         self.connection.close().await;
         self.closing.cancel();
     }

@@ -4,14 +4,13 @@ use super::super::address::Address;
 use super::super::intake::{Delivery, DeliveryId, Work};
 use super::super::wire::{PATIENCE, WireError};
 use super::failed;
+use super::finish;
 use super::held::Shared;
 use super::lines::Keeper;
 use super::streams::Streams;
+use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
-use async_nats::{HeaderMap, Subject};
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures::future::join_all;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -28,13 +27,7 @@ pub(super) struct NatsWork {
     shared: Arc<Shared>,
     closing: CancellationToken,
     task: JoinHandle<Result<(), WireError>>,
-}
-
-/// What is done, and where that is said.
-struct Done {
-    partition: u16,
-    sequence: u64,
-    reply: Subject,
+    telling: JoinHandle<()>,
 }
 
 impl NatsWork {
@@ -43,35 +36,8 @@ impl NatsWork {
         let (shared, closing) = (Arc::new(Shared::default()), CancellationToken::new());
         let keeper = Keeper::new(streams.clone(), shared.clone(), closing.clone());
         let task = tokio::spawn(keeper.run());
-        Ok(Self { streams, shared, closing, task })
-    }
-
-    /// Acknowledges in order, and waits for the server's word on the last of each line: it works them off in order too.
-    async fn acknowledge(&self, done: &[Done]) -> Result<(), WireError> {
-        let client = &self.streams.connection.client;
-        let mut last = Vec::new();
-        for line in done.chunk_by(|one, next| one.partition == next.partition) {
-            let Some((end, before)) = line.split_last() else { continue };
-            for one in before {
-                client.publish(one.reply.clone(), Bytes::new()).await.map_err(failed)?;
-            }
-            last.push(client.request(end.reply.clone(), Bytes::new()));
-        }
-        let answers = join_all(last).await;
-        let mut lines = self.shared.lines();
-        let mut result = Ok(());
-        for (line, answer) in done.chunk_by(|one, next| one.partition == next.partition).zip(answers) {
-            if let Err(error) = answer {
-                result = Err(failed(error));
-                continue;
-            }
-            for one in line {
-                if let Some(line) = &mut lines[usize::from(one.partition)] {
-                    line.remove(one.sequence);
-                }
-            }
-        }
-        result
+        let telling = tokio::spawn(finish::tell(streams.clone(), shared.clone()));
+        Ok(Self { streams, shared, closing, task, telling })
     }
 }
 
@@ -98,31 +64,24 @@ impl Work for NatsWork {
     }
 
     async fn done(&mut self, deliveries: &[Delivery]) -> Result<(), WireError> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut done = Vec::with_capacity(deliveries.len());
+        if !self.streams.connection.is_up() {
+            return Err(failed("not connected"));
+        }
+        let mut lost = false;
         {
-            let lines = self.shared.lines();
+            let mut lines = self.shared.lines();
             for delivery in deliveries {
-                let line = lines.get(usize::from(delivery.partition)).and_then(Option::as_ref);
-                let (Some(line), Some(sequence)) = (line, sequence(delivery)) else { continue };
-                if let Ok(index) = line.held.binary_search_by_key(&sequence, |held| held.sequence) {
-                    let reply = line.held[index].reply.clone();
-                    done.push(Done { partition: delivery.partition, sequence, reply });
-                }
+                let line = lines.get_mut(usize::from(delivery.partition)).and_then(Option::as_mut);
+                let known =
+                    line.zip(sequence(delivery)).is_some_and(|(line, sequence)| line.finish(sequence));
+                lost |= !known;
             }
         }
-        done.sort_by_key(|one| (one.partition, one.sequence));
-        let acknowledged = if self.streams.connection.is_up() {
-            let answered = timeout_at(deadline, self.acknowledge(&done)).await;
-            answered.unwrap_or_else(|_| Err(failed("too slow")))
-        } else {
-            Err(failed("not connected"))
-        };
-        self.shared.done.notify_one();
-        if done.len() < deliveries.len() {
+        self.shared.finished.notify_one();
+        if lost {
             return Err(failed("a line was lost before its work was done: it comes again"));
         }
-        acknowledged
+        Ok(())
     }
 
     async fn bury(&mut self, delivery: &Delivery, reason: &str) -> Result<(), WireError> {
@@ -145,18 +104,23 @@ impl Work for NatsWork {
     }
 
     async fn close(&mut self) {
+        if timeout_at(Instant::now() + PATIENCE, finish::told(&self.shared)).await.is_err() {
+            tracing::warn!("NATS does not know of everything that was stored: some of it comes again");
+        }
         self.closing.cancel();
         self.shared.ready.notify_one();
         let given_back = timeout_at(Instant::now() + PATIENCE, &mut self.task).await;
         if given_back.is_err() {
             self.task.abort();
         }
+        self.telling.abort();
         self.streams.connection.close().await;
     }
 }
 
 impl Drop for NatsWork {
     fn drop(&mut self) {
+        self.telling.abort();
         self.task.abort();
     }
 }

@@ -17,7 +17,8 @@ const TEND: Duration = Duration::from_millis(500);
 /// Shows a sign of life, gives up, renews and takes leases.
 ///
 /// Keys: the workers; every lease; every stream. Arguments: who; the generation of their connection; the lease in ms; a letter for
-/// each line, `r` for one to give up. Gives a letter for each line, `m` for those that are the worker's now, and how many it may have.
+/// each line, `r` for one to give up. Gives a letter for each line, `m` for those that are the worker's still, `t` for those it takes now, and how many
+/// it may have.
 /// A lease holds `WHO/GENERATION`: what was asked on an earlier connection finds another owner, however late it arrives.
 const TENDING: &str = r"
 local who, generation, span, wish = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
@@ -58,7 +59,7 @@ for _, i in ipairs(free) do
   if held < share then
     redis.call('SET', KEYS[1 + i], me, 'PX', span)
     redis.pcall('XGROUP', 'CREATE', KEYS[1 + lines + i], ARGV[5], '0', 'MKSTREAM')
-    mine[i], held = 'm', held + 1
+    mine[i], held = 't', held + 1
   end
 end
 return {table.concat(mine), share}
@@ -79,6 +80,8 @@ pub(super) type Place = (u64, u64);
 
 /// A line of this worker.
 pub(super) struct Line {
+    /// It was another's since it was last read here, or may have been: what that worker left is claimed first.
+    pub(super) unclaimed: bool,
     /// There may be entries that were given and are not done: they come before new ones.
     pub(super) dirty: bool,
     /// What was given to the caller and is not done.
@@ -90,6 +93,11 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// Somebody else may have had it.
+    fn look_again(&mut self) {
+        (self.unclaimed, self.dirty) = (true, true);
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.in_hand.is_empty() && !self.asking
     }
@@ -134,6 +142,11 @@ impl Leases {
 
     pub(super) fn lines(&self) -> MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The worker's name, also among the consumers of its lines.
+    pub(super) fn who(&self) -> &str {
+        &self.who
     }
 
     /// What a lease of ours holds while this connection is the present one.
@@ -181,8 +194,9 @@ impl Leases {
             script.key(self.names.submitted(partition));
         }
         script.arg(&self.who).arg(open.generation).arg(millis(LEASE)).arg(wish).arg(GROUP);
-        let (mine, share): (String, usize) = self.connection.script(open, &script).await?;
+        let told: Result<(String, usize), _> = self.connection.script(open, &script).await;
         let mut lines = self.lines();
+        let (mine, share) = told.inspect_err(|_| lines.held.values_mut().for_each(Line::look_again))?;
         if lines.take_over(open.generation, &mine) {
             self.changed.notify_one();
         }
@@ -232,15 +246,18 @@ impl Lines {
     fn take_over(&mut self, generation: u64, mine: &str) -> bool {
         let mut news = false;
         for (partition, letter) in (0..PARTITIONS).zip(mine.chars()) {
-            if letter != 'm' {
+            if letter == '-' {
                 self.held.remove(&partition);
                 continue;
             }
             let line = self.held.entry(partition).or_insert_with(|| {
                 news = true;
-                Line { dirty: true, in_hand: BTreeSet::new(), asking: false, leaving: false }
+                Line { unclaimed: true, dirty: true, in_hand: BTreeSet::new(), asking: false, leaving: false }
             });
-            line.dirty |= self.generation != generation;
+            // Taken though it was ours already: a lease ran out, and somebody else may have had it meanwhile.
+            if letter == 't' || self.generation != generation {
+                line.look_again();
+            }
         }
         news |= self.generation != generation;
         self.generation = generation;

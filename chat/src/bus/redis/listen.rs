@@ -4,6 +4,7 @@
 //! taken what it heard; the server then keeps it for as long as its `client-output-buffer-limit pubsub` allows (32 MB, or 8 MB for a minute)
 //! and closes the connection beyond that, which is a gap. The answers are a small part of the protocol, so they are read here.
 
+use super::tls::Socket;
 use super::{KEEPALIVE, Pause, Server};
 use crate::bus::wire::{Heard, PATIENCE};
 use ::redis::{Cmd, cmd};
@@ -65,7 +66,7 @@ pub(super) async fn listen(
 }
 
 struct Subscription {
-    socket: TcpStream,
+    socket: Box<dyn Socket>,
     buffer: BytesMut,
 }
 
@@ -73,6 +74,10 @@ async fn subscribe(server: &Server, host: usize) -> Result<Subscription, Error> 
     let (name, port) = &server.hosts[host % server.hosts.len()];
     let socket = TcpStream::connect((name.as_str(), *port)).await?;
     socket.set_nodelay(true)?;
+    let socket = match &server.tls {
+        Some(tls) => tls.connect(name, socket).await?,
+        None => Box::new(socket),
+    };
     let mut subscription = Subscription { socket, buffer: BytesMut::with_capacity(CHUNK) };
     if let Some((user, password)) = &server.user {
         let mut login = cmd("AUTH");
@@ -88,7 +93,7 @@ async fn subscribe(server: &Server, host: usize) -> Result<Subscription, Error> 
 impl Subscription {
     /// Asks, and reads the answer.
     async fn ask(&mut self, command: &Cmd) -> Result<(), Error> {
-        self.socket.write_all(&command.get_packed_command()).await?;
+        self.write(command).await?;
         loop {
             if let Some((length, answer)) = answer(&self.buffer)? {
                 self.buffer.advance(length);
@@ -99,6 +104,11 @@ impl Subscription {
             }
             self.read().await?;
         }
+    }
+
+    async fn write(&mut self, command: &Cmd) -> Result<(), Error> {
+        self.socket.write_all(&command.get_packed_command()).await?;
+        self.socket.flush().await
     }
 
     async fn read(&mut self) -> Result<(), Error> {
@@ -141,7 +151,7 @@ impl Subscription {
             return more;
         }
         timeout(KEEPALIVE, async {
-            self.socket.write_all(&cmd("PING").get_packed_command()).await?;
+            self.write(&cmd("PING")).await?;
             self.read().await
         })
         .await

@@ -1,5 +1,9 @@
+mod tls;
+
+use super::lease::Place;
+use super::work::place;
 use super::*;
-use crate::bus::intake::{Delivery, PARTITIONS, Submission, partition};
+use crate::bus::intake::{Delivery, DeliveryId, PARTITIONS, Submission, partition};
 use crate::bus::wire::{HEARD, Heard, PATIENCE, Parcel};
 use bytes::Bytes;
 use protocol::{ConversationId, UserId};
@@ -125,6 +129,15 @@ async fn submit(intake: &dyn Intake, batch: Vec<Submission>) {
     within(async { while intake.submit(batch.clone()).await.iter().any(Result::is_err) {} }).await;
 }
 
+/// What of a line was given and is not done, with whom it was given to.
+async fn pending(server: &Server, line: u16) -> Vec<(String, String)> {
+    let mut connection = connection::connect(server, 0).await.unwrap();
+    let mut ask = ::redis::cmd("XPENDING");
+    ask.arg(server.names.submitted(line)).arg(GROUP).arg("-").arg("+").arg(10_000);
+    let entries: Vec<(String, String, u64, u64)> = ask.query_async(&mut connection).await.unwrap();
+    entries.into_iter().map(|(id, consumer, ..)| (id, consumer)).collect()
+}
+
 async fn backlog(intake: &dyn Intake) -> u64 {
     intake.backlog().await.unwrap()
 }
@@ -243,6 +256,75 @@ async fn what_a_killed_worker_had_comes_to_another_before_anything_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_heir_claims_what_a_killed_worker_had_and_removes_its_name() {
+    let Some(address) = shared() else { return };
+    let submitting = intake(&address).await.unwrap();
+    let server = Server::new(&address).unwrap();
+    let (key, many) = (key(5), 350);
+    submit(&*submitting, numbered(key, 0..many)).await;
+    let mut killed = work(&address, "killed").await.unwrap();
+    // More than a page of claims.
+    let given = take(&mut *killed, 250).await;
+    killed.done(&given[..10]).await.unwrap();
+    let left = pending(&server, 5).await;
+    assert_eq!(left.len(), 240);
+    assert!(left.iter().all(|(_, consumer)| consumer.starts_with("killed/")), "{left:?}");
+    // Somebody deletes one that is pending: nothing is to be claimed of it, and nobody waits for it.
+    let DeliveryId::Text(deleted) = &given[20].id else { panic!("{:?}", given[20]) };
+    let mut connection = connection::connect(&server, 0).await.unwrap();
+    let mut delete = ::redis::cmd("XDEL");
+    delete.arg(server.names.submitted(5)).arg(deleted).exec_async(&mut connection).await.unwrap();
+    drop(killed);
+    let mut heir = work(&address, "heir").await.unwrap();
+    let mut got = within(heir.next(4)).await;
+    assert_eq!(numbers(&got), [10, 11, 12, 13]);
+    let claimed = pending(&server, 5).await;
+    assert_eq!(claimed.len(), 239);
+    assert!(claimed.iter().all(|(_, consumer)| consumer.starts_with("heir/")), "{claimed:?}");
+    let mut ids: Vec<Place> = claimed.iter().map(|(id, _)| place(id)).collect();
+    assert!(ids.is_sorted());
+    ids.dedup();
+    assert_eq!(ids.len(), 239, "none twice");
+    let mut consumers = ::redis::cmd("XINFO");
+    consumers.arg("CONSUMERS").arg(server.names.submitted(5)).arg(GROUP);
+    let consumers: Vec<BTreeMap<String, ::redis::Value>> =
+        consumers.query_async(&mut connection).await.unwrap();
+    assert_eq!(consumers.len(), 1, "{consumers:?}");
+    let mut came = Vec::new();
+    loop {
+        heir.done(&got).await.unwrap();
+        came.extend(numbers(&got));
+        if came.len() == 339 {
+            break;
+        }
+        got = within(heir.next(100)).await;
+    }
+    assert_eq!(came, (10..many).filter(|number| *number != 20).collect::<Vec<_>>());
+    assert_eq!((pending(&server, 5).await.len(), backlog(&*submitting).await), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_was_anothers_meanwhile_begins_with_what_that_one_left() {
+    let Some(address) = shared() else { return };
+    let submitting = intake(&address).await.unwrap();
+    let server = Server::new(&address).unwrap();
+    submit(&*submitting, numbered(key(6), 0..2)).await;
+    let mut working = work(&address, "worker").await.unwrap();
+    let given = take(&mut *working, 2).await;
+    working.done(&given).await.unwrap();
+    // The lease goes and comes back without the worker knowing; in between somebody takes something, and dies.
+    let mut pipeline = ::redis::pipe();
+    let stream = server.names.submitted(6);
+    pipeline.atomic().cmd("DEL").arg(server.names.lease(6));
+    pipeline.cmd("XADD").arg(&stream).arg("*").arg(FIELD).arg("2");
+    pipeline.cmd("XREADGROUP").arg("GROUP").arg(GROUP).arg("another/1").arg("STREAMS").arg(&stream).arg(">");
+    pipeline.cmd("XADD").arg(&stream).arg("*").arg(FIELD).arg("3");
+    let mut connection = connection::connect(&server, 0).await.unwrap();
+    pipeline.exec_async(&mut connection).await.unwrap();
+    assert_eq!(numbers(&within(working.next(9)).await), [2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_done_comes_again_and_what_is_done_does_not() {
     let Some(address) = shared() else { return };
     let submitting = intake(&address).await.unwrap();
@@ -304,16 +386,11 @@ async fn the_backlog_of_a_worker_that_asks_for_no_more_stays_with_the_server() {
     let lines: BTreeSet<_> = given.iter().map(|delivery| delivery.partition).collect();
     assert_eq!(lines.len(), usize::from(PARTITIONS), "every line has its part of a batch");
     let server = Server::new(&address).unwrap();
-    let mut connection = connection::connect(&server, 0).await.unwrap();
-    let mut pending = 0;
+    let mut count = 0;
     for line in 0..PARTITIONS {
-        let stream = server.names.submitted(line);
-        let mut ask = ::redis::cmd("XPENDING");
-        let (count, ..): (usize, ::redis::Value, ::redis::Value, ::redis::Value) =
-            ask.arg(stream).arg(GROUP).query_async(&mut connection).await.unwrap();
-        pending += count;
+        count += pending(&server, line).await.len();
     }
-    assert_eq!(pending, 32);
+    assert_eq!(count, 32);
     assert_eq!(backlog(&*submitting).await, 800);
 }
 

@@ -4,7 +4,7 @@ use super::connection::accepted;
 use super::intake::Entry;
 use super::lease::{Leases, Place};
 use super::wait::Waiting;
-use super::{CONSUMER, DEAD, FIELD, GROUP, Pause, Server};
+use super::{DEAD, FIELD, GROUP, Pause, Server};
 use crate::bus::intake::{Delivery, DeliveryId, Work};
 use crate::bus::wire::WireError;
 use ::redis::{Pipeline, Script, Value};
@@ -19,9 +19,13 @@ const REASON: usize = 1024;
 
 /// Gives what is not done, then what is new, of the lines whose leases are the caller's.
 ///
-/// Keys: lease and stream of each line. Arguments: owner of the leases; how many at most; group; consumer; for each line `p`
-/// (what is not done, then new), `o` (only what is not done) or `n` (only new). Gives for each line nothing when the lease is another's,
-/// or whether everything that was not done is given, and the entries. A line gets its fair part of the batch first, then what is left.
+/// Keys: lease and stream of each line. Arguments: owner of the leases; how many at most; group; consumer; for each line `c`
+/// (first claims what others left, then as `p`), `p` (what is not done, then new), `o` (only what is not done) or `n` (only new). Gives
+/// for each line nothing when the lease is another's, or whether everything that was not done is given, and the entries. A line gets its
+/// fair part of the batch first, then what is left.
+///
+/// Claiming takes all pages at once: what was left is what one worker had in hand. Entries that somebody deleted are no longer
+/// pending after it; a server before 7.0 leaves them, and the reading does it.
 const READING: &str = r"
 local lines = #KEYS / 2
 local left = tonumber(ARGV[2])
@@ -29,6 +33,22 @@ local fair = math.ceil(left / lines)
 local answer, from, hungry = {}, {}, {}
 local function ask(i, count)
   return redis.pcall('XREADGROUP', 'GROUP', ARGV[3], ARGV[4], 'COUNT', count, 'STREAMS', KEYS[2 * i], from[i])
+end
+local function claim(i)
+  local stream, cursor = KEYS[2 * i], '0-0'
+  repeat
+    local got = redis.pcall('XAUTOCLAIM', stream, ARGV[3], ARGV[4], 0, cursor, 'COUNT', 100, 'JUSTID')
+    if got.err and string.find(got.err, 'NOGROUP', 1, true) then return nil end
+    if got.err then return got end
+    cursor = got[1]
+  until cursor == '0-0'
+  for _, about in ipairs(redis.call('XINFO', 'CONSUMERS', stream, ARGV[3])) do
+    local consumer = {}
+    for k = 1, #about, 2 do consumer[about[k]] = about[k + 1] end
+    if consumer.name ~= ARGV[4] and consumer.pending == 0 then
+      redis.call('XGROUP', 'DELCONSUMER', stream, ARGV[3], consumer.name)
+    end
+  end
 end
 local function take(i, count)
   local taken = 0
@@ -65,7 +85,9 @@ for i = 1, lines do
   if redis.call('GET', KEYS[2 * i - 1]) == ARGV[1] then
     from[i] = ARGV[4 + i] == 'n' and '>' or '0'
     answer[i] = {ARGV[4 + i] == 'n' and 1 or 0, {}}
-    local failed = take(i, math.min(fair, left))
+    local failed = ARGV[4 + i] == 'c' and claim(i)
+    if failed then return failed end
+    failed = take(i, math.min(fair, left))
     if failed then return failed end
   end
 end
@@ -139,7 +161,7 @@ impl Worker {
             return Ok(Vec::new());
         }
         let mut script = self.reading.prepare_invoke();
-        script.arg(leases.owner(open.generation)).arg(most).arg(GROUP).arg(CONSUMER);
+        script.arg(leases.owner(open.generation)).arg(most).arg(GROUP).arg(leases.who());
         for (partition, mode) in &asking.lines {
             script.key(leases.names.lease(*partition)).key(leases.names.submitted(*partition));
             script.arg(*mode);
@@ -259,6 +281,7 @@ impl<'a> Asking<'a> {
             let mode = match (line.leaving, line.dirty || !line.in_hand.is_empty()) {
                 (true, true) => "o",
                 (true, false) => continue,
+                (false, _) if line.unclaimed => "c",
                 (false, true) => "p",
                 (false, false) => "n",
             };
@@ -288,6 +311,9 @@ impl<'a> Asking<'a> {
                 line.dirty = true;
                 continue;
             };
+            if mode == "c" {
+                line.unclaimed = false;
+            }
             if mode != "n" {
                 line.in_hand.clear();
                 line.dirty = whole == 0;
@@ -321,7 +347,7 @@ impl Drop for Asking<'_> {
 }
 
 /// Where an entry stands, from its id.
-fn place(id: &str) -> Place {
+pub(super) fn place(id: &str) -> Place {
     let (time, number) = id.split_once('-').unwrap_or((id, "0"));
     (time.parse().unwrap_or(0), number.parse().unwrap_or(0))
 }

@@ -4,8 +4,9 @@ use super::*;
 use crate::bus::Subscription;
 use crate::bus::channel::channel;
 use crate::bus::wire::WireError;
-use protocol::{SessionId, UserId};
+use protocol::{Change, ConversationId, SessionId, UserId};
 use std::sync::atomic::AtomicU8;
+use tokio::time::sleep;
 
 const UP: u8 = 0;
 /// Says that it does not work.
@@ -17,7 +18,11 @@ const DEAF: u8 = 2;
 struct Pipe {
     to: mpsc::Sender<Heard>,
     state: Arc<AtomicU8>,
+    notes: Notes,
 }
+
+/// What was noted.
+type Notes = Arc<std::sync::Mutex<Vec<Event>>>;
 
 #[async_trait]
 impl Wire for Pipe {
@@ -33,6 +38,10 @@ impl Wire for Pipe {
         Ok(())
     }
 
+    fn note(&self, event: Event) {
+        self.notes.lock().unwrap().push(event);
+    }
+
     fn is_up(&self) -> bool {
         true
     }
@@ -45,10 +54,21 @@ fn node(
     to: mpsc::Sender<Heard>,
     heard: mpsc::Receiver<Heard>,
 ) -> (Relay, impl Subscription, Arc<Metrics>, Arc<AtomicU8>) {
+    let (relay, subscription, metrics, state, _) = noting(to, heard);
+    (relay, subscription, metrics, state)
+}
+
+/// The same, and what it notes.
+fn noting(
+    to: mpsc::Sender<Heard>,
+    heard: mpsc::Receiver<Heard>,
+) -> (Relay, impl Subscription, Arc<Metrics>, Arc<AtomicU8>, Notes) {
     let (local, subscription) = channel();
     let (state, metrics) = (Arc::new(AtomicU8::new(UP)), Arc::new(Metrics::default()));
-    let link = Link { wire: Box::new(Pipe { to, state: state.clone() }), heard };
-    (Relay::start(local, link, &[7; 32], metrics.clone()), subscription, metrics, state)
+    let notes = Notes::default();
+    let wire = Box::new(Pipe { to, state: state.clone(), notes: notes.clone() });
+    let relay = Relay::start(local, Link { wire, heard }, &[7; 32], metrics.clone());
+    (relay, subscription, metrics, state, notes)
 }
 
 fn ended() -> Stored {
@@ -125,4 +145,42 @@ fn a_node_knows_its_own_doorbells_by_their_beginning() {
         assert!(sealed[SEAL..].starts_with(beginning(node).as_bytes()));
         assert!(!sealed[SEAL..].starts_with(beginning(NodeId(12)).as_bytes()));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_noted_who_joined_and_left_and_which_node_is_silent() {
+    let (to_other, from_one) = mpsc::channel(64);
+    let (to_one, from_other) = mpsc::channel(64);
+    let (one, _hearing, .., notes) = noting(to_other, from_other);
+    let (other, _hears, _, wire, noted_there) = noting(to_one, from_one);
+    let (conversation, user) = (ConversationId::generate(), UserId::generate());
+    let change = |kind| Change { rev: 1, after: Some(0), at: None, kind };
+    for kind in [ChangeKind::Joined { by: user, user }, ChangeKind::Left { by: user, user }] {
+        let change = change(kind);
+        one.publish(Stored::Change { conversation, kind: Kind::Group, change, origin: None }).await;
+    }
+    {
+        let notes = notes.lock().unwrap();
+        assert!(matches!(notes[0], Event::NodeStarted { .. }));
+        assert!(matches!(notes[1], Event::Joined { user: whose, .. } if whose == user));
+        assert!(matches!(notes[2], Event::Left { conversation: whose, .. } if whose == conversation));
+    }
+    let silent = || notes.lock().unwrap().iter().filter(|e| matches!(e, Event::NodeSilent { .. })).count();
+    // The clock is paused: it goes on while everybody waits. Nobody is silent while there are beats.
+    sleep(SILENT * 3).await;
+    assert_eq!(silent(), 0);
+    wire.store(DEAF, Ordering::Relaxed);
+    sleep(SILENT * 3).await;
+    assert_eq!(silent(), 1, "once");
+    wire.store(UP, Ordering::Relaxed);
+    sleep(SILENT * 3).await;
+    wire.store(DEAF, Ordering::Relaxed);
+    sleep(SILENT * 3).await;
+    assert_eq!(silent(), 2, "and again when it was heard meanwhile");
+    // What others noted of changes is theirs.
+    assert_eq!(noted_there.lock().unwrap().len(), 1);
+    // Its wire goes with it, and with that what the other one hears.
+    drop(one);
+    other.close().await;
+    assert!(matches!(noted_there.lock().unwrap()[1], Event::NodeStopped { .. }));
 }

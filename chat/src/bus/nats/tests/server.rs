@@ -17,6 +17,11 @@ pub(super) struct Server {
 impl Server {
     /// Starts one; none where the tests against NATS are not run.
     pub(super) async fn start() -> Option<Self> {
+        Self::start_with("").await
+    }
+
+    /// The same, with more settings.
+    pub(super) async fn start_with(more: &str) -> Option<Self> {
         super::address()?;
         // Below those that systems give to outgoing connections; drawn, because it is free for others while the server is
         // killed.
@@ -24,7 +29,7 @@ impl Server {
             std::iter::repeat_with(|| rand::random_range(20_000..32_000)).find(|port| free(*port)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let settings = format!(
-            "listen: \"127.0.0.1:{port}\"\nserver_name: \"own\"\njetstream {{ store_dir: {:?}, sync_interval: always }}\n",
+            "listen: \"127.0.0.1:{port}\"\nserver_name: \"own\"\njetstream {{ store_dir: {:?}, sync_interval: always }}\n{more}",
             folder.path().join("data")
         );
         std::fs::write(folder.path().join("nats.conf"), settings).unwrap();
@@ -34,7 +39,11 @@ impl Server {
     }
 
     pub(super) fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        format!("nats://{}", self.host())
+    }
+
+    pub(super) fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// Starts it, with its data, and waits until it answers.
