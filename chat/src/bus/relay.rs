@@ -4,6 +4,9 @@
 //! nothing to say says that every [`BEAT`], so that a loss shows while nobody writes. While the broker is away doorbells are
 //! dropped, and numbered all the same: writers do not wait for it, and who hears again knows what they missed.
 
+mod peers;
+
+use self::peers::Peers;
 use super::channel::Channel;
 use super::sealed::Seal;
 use super::wire::{Heard, Link, Parcel, Subject, Wire};
@@ -82,6 +85,7 @@ pub(crate) struct Relay {
     local: Arc<Channel>,
     queue: RwLock<Option<mpsc::Sender<Waiting>>>,
     outgoing: Arc<Outgoing>,
+    peers: Arc<Peers>,
     tasks: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
 }
 
@@ -94,8 +98,11 @@ impl Relay {
             Arc::new(Outgoing { wire, dropped: AtomicU64::default(), stuck: AtomicBool::default(), metrics });
         let (queue, waiting) = mpsc::channel(OUTGOING);
         let sending = tokio::spawn(send(outgoing.clone(), waiting, node, seal.clone()));
-        let hearing = tokio::spawn(hear(local.clone(), heard, node, seal, outgoing.metrics.clone()));
-        Self { local, queue: RwLock::new(Some(queue)), outgoing, tasks: Mutex::new(Some((sending, hearing))) }
+        let peers = Arc::new(Peers::default());
+        let metrics = outgoing.metrics.clone();
+        let hearing = tokio::spawn(hear(local.clone(), heard, node, seal, peers.clone(), metrics));
+        let (queue, tasks) = (RwLock::new(Some(queue)), Mutex::new(Some((sending, hearing))));
+        Self { local, queue, outgoing, peers, tasks }
     }
 
     fn queue(&self) -> Option<mpsc::Sender<Waiting>> {
@@ -137,6 +144,10 @@ impl Bus for Relay {
 
     fn is_up(&self) -> bool {
         self.outgoing.wire.is_up()
+    }
+
+    fn whole_since(&self) -> Option<Instant> {
+        self.peers.whole_since().filter(|_| self.is_up())
     }
 
     fn depths(&self) -> Vec<Depth> {
@@ -201,6 +212,7 @@ async fn hear(
     mut heard: mpsc::Receiver<Heard>,
     node: NodeId,
     seal: Seal,
+    peers: Arc<Peers>,
     metrics: Arc<Metrics>,
 ) {
     let mut last = HashMap::new();
@@ -228,6 +240,7 @@ async fn hear(
         if from == node {
             continue;
         }
+        let here = Instant::now();
         if last.len() >= NODES && !last.contains_key(&from) {
             last.clear();
         }
@@ -259,6 +272,8 @@ async fn hear(
             }
             stored => local.publish(stored).await,
         }
+        // After it: what waited here was not heard in time.
+        peers.heard(from, here);
     }
 }
 

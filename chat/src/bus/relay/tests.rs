@@ -45,14 +45,14 @@ fn node(
     to: mpsc::Sender<Heard>,
     heard: mpsc::Receiver<Heard>,
 ) -> (Relay, impl Subscription, Arc<Metrics>, Arc<AtomicU8>) {
-    let (local, subscription) = channel();
+    let (local, subscription) = channel(None);
     let (state, metrics) = (Arc::new(AtomicU8::new(UP)), Arc::new(Metrics::default()));
     let link = Link { wire: Box::new(Pipe { to, state: state.clone() }), heard };
     (Relay::start(local, link, &[7; 32], metrics.clone()), subscription, metrics, state)
 }
 
 fn ended() -> Stored {
-    Stored::Ended { user: UserId::generate(), session: SessionId::generate() }
+    Stored::Ended { user: UserId::generate(), session: SessionId::generate(), token: None }
 }
 
 /// The next thing heard that is one of these.
@@ -114,4 +114,24 @@ async fn doorbells_are_counted_where_they_are_sent_heard_lost_and_missed() {
         one.depths().into_iter().map(|depth| (depth.queue, depth.waiting, depth.room)).collect();
     assert_eq!(queues, [("delivery", queues[0].1, 1024), ("outgoing", 0, 4096)]);
     drop(other);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_hear_the_other_is_unsure_until_it_does() {
+    let (to_other, from_one) = mpsc::channel(64);
+    let (to_one, from_other) = mpsc::channel(64);
+    let (one, _hearing, ..) = node(to_other, from_other);
+    let (other, mut hearing, _, wire) = node(to_one, from_one);
+    one.publish(ended()).await;
+    next(&mut hearing, is_ended).await;
+    // Its beats keep it known while nothing is stored.
+    tokio::time::sleep(BEAT * 10).await;
+    assert!(one.whole_since().is_some() && other.whole_since().is_some());
+    wire.store(DEAF, Ordering::Relaxed);
+    tokio::time::sleep(BEAT * 2).await;
+    assert_eq!(one.whole_since(), None, "the other may have told something");
+    assert!(other.whole_since().is_some());
+    wire.store(UP, Ordering::Relaxed);
+    tokio::time::sleep(BEAT * 2).await;
+    assert!(one.whole_since().is_some());
 }
