@@ -10,7 +10,7 @@ use crate::clock::now;
 use crate::error::Error;
 use crate::rates::Action;
 use crate::settings::Registration;
-use crate::store::{NewAccount, NewSession};
+use crate::store::{NewAccount, NewSession, TOUCH_EVERY};
 use crate::{Chat, Identity, Result};
 use protocol::rest::{Me, PatchMe, Register, Session, SignIn, SignedIn, Ticket};
 use protocol::{ConversationId, FieldError, SessionId, User, UserId, limits};
@@ -19,9 +19,6 @@ use std::net::IpAddr;
 pub(crate) use password::Passwords;
 pub(crate) use throttle::Throttle;
 pub(crate) use ticket::Tickets;
-
-/// How exactly a session's last use is known: a write for each request would cost more than it tells.
-const TOUCH_EVERY_MS: i64 = 10 * 60 * 1000;
 
 /// Longest name of a device that is kept, in characters.
 const DEVICE_CHARS: usize = 200;
@@ -133,7 +130,7 @@ impl Chat {
         let Some(hash) = token::hash(token) else { return Ok(None) };
         let Some(found) = self.inner.stores.accounts.session_by_token(&hash).await? else { return Ok(None) };
         let now = now();
-        if now.millis() - found.last_used_at.millis() > TOUCH_EVERY_MS {
+        if now.millis() - found.last_used_at.millis() > TOUCH_EVERY.as_millis() as i64 {
             let accounts = self.inner.stores.accounts.clone();
             self.note("the use of a session", async move { accounts.touch_session(found.id, now).await });
         }
@@ -156,11 +153,15 @@ impl Chat {
 
     /// Ends one of the asker's sessions and closes its sockets.
     pub async fn revoke(&self, who: Identity, session: SessionId) -> Result<()> {
-        if !self.inner.stores.accounts.delete_session(who.user, session).await? {
-            return Err(Error::NotFound);
-        }
-        self.inner.bus.publish(Stored::Ended { user: who.user, session }).await;
-        Ok(())
+        // By a task of its own: whoever asks may be gone before it is told everywhere.
+        let inner = self.inner.clone();
+        let ending = self.inner.tasks.spawn(async move {
+            let ended = inner.stores.accounts.delete_session(who.user, session).await?;
+            let token = Some(ended.ok_or(Error::NotFound)?);
+            inner.bus.publish(Stored::Ended { user: who.user, session, token }).await;
+            Ok(())
+        });
+        ending.await.unwrap_or(Err(Error::Internal))
     }
 
     /// A one-time ticket for a socket, for clients that can send neither cookie nor header.

@@ -38,6 +38,7 @@ use async_trait::async_trait;
 use protocol::{Change, ConversationId, Kind, Nonce, Presence, SessionId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use tokio::time::Instant;
 
 /// Something that was committed, or that is only of the moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -69,7 +70,13 @@ pub(crate) enum Stored {
         origin: Option<SocketId>,
     },
     /// A session ended: its sockets everywhere are closed.
-    Ended { user: UserId, session: SessionId },
+    Ended {
+        user: UserId,
+        session: SessionId,
+        /// The hash of its token, by which it may be cached; none where the node is too old to say.
+        #[serde(default)]
+        token: Option<[u8; 32]>,
+    },
     /// A ticket was redeemed: nowhere is it good a second time.
     Redeemed { ticket: [u8; 32] },
     /// What became of a message that a worker did not store as new; told to who sent it.
@@ -124,12 +131,23 @@ pub(crate) trait Bus: Send + Sync {
     fn whisper(&self, stored: Stored) -> bool;
     /// Whether other nodes can be told, as far as is known.
     fn is_up(&self) -> bool;
+    /// Since when everything that other nodes told was heard here, or told as [`Stored::Missed`]; none where something may be
+    /// missing just now.
+    fn whole_since(&self) -> Option<Instant>;
     /// What waits in its queues.
     fn depths(&self) -> Vec<Depth> {
         Vec::new()
     }
     /// Stops: subscriptions end after what was published.
     async fn close(&self);
+}
+
+/// Hears everything before it is queued, own and others', the moment it is heard. Never waits.
+pub(crate) trait Ear: Send + Sync {
+    /// Something was told.
+    fn heard(&self, stored: &Stored);
+    /// A conversation was changed.
+    fn changed(&self, conversation: ConversationId, change: &Change);
 }
 
 /// One node's subscription.

@@ -157,8 +157,7 @@ impl Chat {
 
     /// What the asker may do in one of their conversations, also in one too large to carry its members.
     pub async fn my_role(&self, who: Identity, id: ConversationId) -> Result<Role> {
-        let member = self.inner.stores.conversations.member(id, who.user).await?;
-        Ok(member.ok_or(Error::NotFound)?.role)
+        self.inner.stores.conversations.role(id, who.user).await?.ok_or(Error::NotFound)
     }
 
     /// Changes what only the asker sees; their other devices are told. `from` is the socket that knows already.

@@ -8,7 +8,7 @@ mod missed;
 mod missing;
 
 use crate::accounts::Tickets;
-use crate::bus::{Origin, Stored, Subscription};
+use crate::bus::{Ear, Origin, Stored, Subscription};
 use crate::error::Error;
 use crate::history::conversation_for_reader;
 use crate::hub::{Floor, Hub, Next, Socket, SocketId, encode};
@@ -28,13 +28,8 @@ use tokio::sync::mpsc;
 pub(crate) async fn run(
     mut subscription: impl Subscription,
     mut rings: mpsc::Receiver<ConversationId>,
-    hub: Arc<Hub>,
-    stores: Stores,
-    tickets: Arc<Tickets>,
-    answers: Arc<Answers>,
-    presences: Arc<Presences>,
+    deliver: Deliver,
 ) {
-    let deliver = Deliver { hub, stores, tickets, answers, presences };
     // Sockets that may have missed something; each is looked after between two events.
     let mut missed: Vec<Arc<Socket>> = Vec::new();
     loop {
@@ -54,12 +49,15 @@ pub(crate) async fn run(
     }
 }
 
-struct Deliver {
-    hub: Arc<Hub>,
-    stores: Stores,
-    tickets: Arc<Tickets>,
-    answers: Arc<Answers>,
-    presences: Arc<Presences>,
+/// What delivery works with.
+pub(crate) struct Deliver {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) stores: Stores,
+    pub(crate) tickets: Arc<Tickets>,
+    pub(crate) answers: Arc<Answers>,
+    pub(crate) presences: Arc<Presences>,
+    /// Is told of changes again: of those that no doorbell told.
+    pub(crate) ear: Option<Arc<dyn Ear>>,
 }
 
 impl Deliver {
@@ -79,7 +77,7 @@ impl Deliver {
             Stored::Personal { conversation, user, personal, origin } => {
                 self.personal(conversation, user, personal, origin);
             }
-            Stored::Ended { user, session } => self.hub.end_session(user, session),
+            Stored::Ended { user, session, .. } => self.hub.end_session(user, session),
             Stored::Answered { origin, outcome } => self.reply(&origin, persist::answer(outcome)),
             Stored::Redeemed { ticket } => {
                 self.tickets.remember(ticket);

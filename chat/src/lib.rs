@@ -39,7 +39,7 @@ pub use identity::Identity;
 pub use open::OpenError;
 pub use resume::Resume;
 pub use settings::{
-    Address, BusUrl, IngestMode, PostgresUrl, PresenceUrl, Registration, Roles, Settings, StoreUrl,
+    Address, BusUrl, CacheUrl, IngestMode, PostgresUrl, PresenceUrl, Registration, Roles, Settings, StoreUrl,
 };
 pub use store::{Act, Span};
 

@@ -168,6 +168,16 @@ impl Refusals {
     }
 }
 
+/// What became of the looks at one kind of entries of the cache.
+#[derive(Debug, Default)]
+#[expect(missing_docs, reason = "docs/metrics.md says what each means")]
+pub struct CacheCounts {
+    pub hits: Counter,
+    pub misses: Counter,
+    pub errors: Counter,
+    pub passed: Counter,
+}
+
 /// Every number that is counted as it happens. The fields are the series of docs/metrics.md, a label's value each.
 #[derive(Debug, Default)]
 #[expect(missing_docs, reason = "docs/metrics.md says what each means, and a test keeps it complete")]
@@ -203,6 +213,9 @@ pub struct Metrics {
     pub refused_http: Refusals,
     pub limited_frames: Counter,
     pub limited_sign_ins: Counter,
+
+    pub cache_session: CacheCounts,
+    pub cache_member: CacheCounts,
 
     pub slow_queue: Counter,
     pub slow_stalled: Counter,

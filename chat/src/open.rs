@@ -6,7 +6,8 @@ use crate::bus::intake::{Intake, Kept, Work};
 use crate::bus::relay::Relay;
 use crate::bus::sealed::Seal;
 use crate::bus::wire::Link;
-use crate::bus::{self, Bus};
+use crate::bus::{self, Bus, Ear};
+use crate::deliver::{self, Deliver};
 use crate::doctor::Report;
 use crate::hub::Hub;
 use crate::ingest::{self, Answers, Ingest};
@@ -14,14 +15,16 @@ use crate::metrics::{Metrics, Polled};
 use crate::persist::{self, QUEUE, Writer};
 use crate::presence::{self, Leases, Presences};
 use crate::rates::Rates;
-use crate::settings::{BusUrl, IngestMode, PresenceUrl, Settings, StoreUrl};
+use crate::settings::{BusUrl, CacheUrl, IngestMode, PresenceUrl, Settings, StoreUrl};
 use crate::store::Stores;
+use crate::store::cached::memory::Memory;
+use crate::store::cached::{self, Cache, Trust};
 use crate::store::postgres::{self, Postgres};
 use crate::store::sqlite::{self, Sqlite};
 use crate::store::transfer::{self, Tables};
 use crate::watch::{self, Pace, RINGS};
 use crate::work::Worker;
-use crate::{Chat, Inner, Running, deliver, replay};
+use crate::{Chat, Inner, Running, replay};
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -134,6 +137,25 @@ fn leases(shared: &PresenceUrl) -> Result<Option<Arc<dyn Leases>>, OpenError> {
                 .map_err(|error| OpenError(format!("presence: {error}")))
         }
     }
+}
+
+/// Puts the cache before the store, where there is one; what hears for it.
+fn cache(
+    url: &CacheUrl,
+    stores: &mut Stores,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Arc<Trust>>, OpenError> {
+    let cache: Arc<dyn Cache> = match url {
+        CacheUrl::Off => return Ok(None),
+        CacheUrl::Memory => Arc::new(Memory::default()),
+        #[cfg(feature = "redis")]
+        CacheUrl::Redis(address) => {
+            let (epoch, key) = (stores.database.epoch(), stores.database.key());
+            let cache = cached::redis::Redis::open(address, epoch, &key);
+            Arc::new(cache.map_err(|error| OpenError(format!("cache: {error}")))?)
+        }
+    };
+    Ok(Some(cached::cached(stores, cache, metrics.clone())))
 }
 
 /// Where what is queued goes.
@@ -306,15 +328,20 @@ impl Chat {
         pace: Pace,
     ) -> Result<Self, OpenError> {
         make_folder(&settings.data)?;
-        let (stores, lock) = open_whole_store(&settings.store, &settings.data).await?;
+        let (mut stores, lock) = open_whole_store(&settings.store, &settings.data).await?;
         let key = stores.database.key();
         let metrics = Arc::new(Metrics::default());
-        let (local, subscription) = channel();
+        let trust = cache(&settings.cache, &mut stores, &metrics)?;
+        let ear = trust.clone().map(|trust| trust as Arc<dyn Ear>);
+        let (local, subscription) = channel(ear.clone());
         let bus: Arc<dyn Bus> = match link(&settings.bus).await? {
             None => Arc::new(local),
             Some(link) => Arc::new(Relay::start(local, link, &key, metrics.clone())),
         };
         let bus = around(bus);
+        if let Some(trust) = trust {
+            trust.hear_by(&bus);
+        }
         let tickets = Arc::new(Tickets::new(&key));
         let hub = Arc::new(Hub::new(metrics.clone()));
         let (jobs, queued) = mpsc::channel(QUEUE);
@@ -322,16 +349,15 @@ impl Chat {
         let (rings, rung) = mpsc::channel(RINGS);
         let answers = Arc::new(Answers::default());
         let presences = Arc::new(Presences::new(hub.clone(), bus.clone(), leases(&settings.presence)?));
-        let hearing = deliver::run(
-            subscription,
-            rung,
-            hub.clone(),
-            stores.clone(),
-            tickets.clone(),
-            answers.clone(),
-            presences.clone(),
-        );
-        let delivery = tokio::spawn(hearing);
+        let deliver = Deliver {
+            hub: hub.clone(),
+            stores: stores.clone(),
+            tickets: tickets.clone(),
+            answers: answers.clone(),
+            presences: presences.clone(),
+            ear,
+        };
+        let delivery = tokio::spawn(deliver::run(subscription, rung, deliver));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (watched, conversations) = (hub.clone(), stores.conversations.clone());
         tasks.spawn(watch::run(watched, conversations, rings, pace, stop.clone()));

@@ -21,6 +21,8 @@ pub struct Settings {
     pub roles: Roles,
     /// Where nodes share who is at which of them.
     pub presence: PresenceUrl,
+    /// Where is cached what is read most.
+    pub cache: CacheUrl,
     /// Who may make an account.
     pub registration: Registration,
 }
@@ -50,6 +52,37 @@ impl FromStr for PresenceUrl {
             },
         ];
         one_of(text, &[], brokers, "accepts `redis://HOST` or `rediss://HOST`")
+    }
+}
+
+/// Where is cached what is read most.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum CacheUrl {
+    /// Within the process.
+    #[default]
+    Memory,
+    /// Nowhere: everything is read from the store.
+    Off,
+    /// In Redis, shared by all nodes.
+    #[cfg(feature = "redis")]
+    Redis(Address),
+}
+
+impl FromStr for CacheUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let brokers: &[Broker<Self>] = &[
+            #[cfg(feature = "redis")]
+            Broker {
+                schemes: &["redis", bus::redis::OVER_TLS],
+                port: bus::redis::PORT,
+                settings: &["db", "ca"],
+                of: Self::Redis,
+            },
+        ];
+        let words = [("memory", Self::Memory), ("off", Self::Off)];
+        one_of(text, &words, brokers, "accepts `memory`, `off`, `redis://HOST` or `rediss://HOST`")
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod acts;
+pub(crate) mod cached;
 mod conversations;
 mod digest;
 mod groups;
@@ -19,7 +20,7 @@ pub(crate) mod postgres;
 pub(crate) mod sqlite;
 pub(crate) mod transfer;
 
-pub(crate) use accounts::{Accounts, FoundSession, NewAccount, NewSession};
+pub(crate) use accounts::{Accounts, FoundSession, NewAccount, NewSession, TOUCH_EVERY};
 pub(crate) use conversations::{
     Conversations, Created, Edited, GroupChange, GroupEdit, Head, Hello, NewConversation, NewSettings,
     Personal, SettingsChange, Standing, Start,

@@ -16,6 +16,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 mod bounds;
+mod cached;
 mod delivery;
 mod doctor;
 mod histories;
@@ -63,6 +64,7 @@ fn settings(folder: &tempfile::TempDir) -> Settings {
         ingest: IngestMode::Direct,
         roles: Roles::default(),
         presence: crate::PresenceUrl::Here,
+        cache: crate::CacheUrl::Memory,
         registration: Registration::Open,
     }
 }

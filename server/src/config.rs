@@ -4,7 +4,7 @@ use crate::discovery::DiscoveryUrl;
 use crate::discovery::name::NodeName;
 use crate::log::Format;
 use crate::origin::PublicUrl;
-use chat::{BusUrl, IngestMode, PresenceUrl, Registration, Roles, StoreUrl};
+use chat::{BusUrl, CacheUrl, IngestMode, PresenceUrl, Registration, Roles, StoreUrl};
 use serde::Deserialize;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -57,7 +57,7 @@ pub struct Given {
     /// What this process does [env: CONFAB_ROLES] [default: gateway,worker]
     #[arg(long, value_name = "ROLES")]
     pub roles: Option<String>,
-    /// Shared cache; not in this version [env: CONFAB_CACHE]
+    /// Where is cached what is read most: memory, redis://HOST[:PORT][/DB], off [env: CONFAB_CACHE] [default: memory]
     #[arg(long, value_name = "URL")]
     pub cache: Option<String>,
     /// Where nodes share who is at which of them: redis://HOST [env: CONFAB_PRESENCE] [default: each knows its own]
@@ -192,11 +192,8 @@ impl TryFrom<Given> for Settings {
     type Error = SettingError;
 
     fn try_from(given: Given) -> Result<Self, SettingError> {
-        let absent: [(&'static str, &Option<String>); 2] = [("cache", &given.cache), ("files", &given.files)];
-        for (name, value) in absent {
-            if let Some(value) = value {
-                return Err(SettingError::new(name, "accepts nothing in this version, leave it out", value));
-            }
+        if let Some(value) = &given.files {
+            return Err(SettingError::new("files", "accepts nothing in this version, leave it out", value));
         }
         let bus = given.bus.as_deref().map_or(Ok(BusUrl::Channel), |text| parsed("bus", text))?;
         let ingest = given.ingest.as_deref().map_or(Ok(bus.usual_ingest()), |text| parsed("ingest", text))?;
@@ -258,6 +255,7 @@ impl TryFrom<Given> for Settings {
                     .presence
                     .as_deref()
                     .map_or(Ok(PresenceUrl::Here), |text| parsed("presence", text))?,
+                cache: given.cache.as_deref().map_or(Ok(CacheUrl::Memory), |text| parsed("cache", text))?,
                 registration: given
                     .registration
                     .as_deref()
@@ -293,7 +291,7 @@ mod tests {
             ("ingest = \"slowly\"", "ingest: accepts `direct` or `queued`"),
             ("roles = \"gateway\"", "roles: accepts `gateway,worker` where"),
             ("bus = \"kafka://h\"\nroles = \"gateway,cook\"", "roles: accepts `gateway`"),
-            ("cache = \"redis://h\"", "cache: accepts nothing"),
+            ("cache = \"memcached://u:secret@h\"", "cache: accepts `memory`, `off`, `redis://HOST` or `rediss://HOST`"),
             ("presence = \"postgres://h\"", "presence: accepts `redis://HOST` or `rediss://HOST`"),
             ("files = \"s3://b\"", "files: accepts nothing"),
             ("discovery = \"consul://u:secret@h\"", "discovery: accepts `consul://HOST[:PORT]"),

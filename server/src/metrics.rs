@@ -196,6 +196,19 @@ fn store(page: &mut Page, m: &Metrics, levels: &Levels) {
         "Messages and changes whose nonce was stored before.",
         &m.duplicates,
     );
+    let name = "confab_cache_lookups_total";
+    page.head(name, "counter", "Looks into the cache.");
+    for (entry, counts) in [("session", &m.cache_session), ("member", &m.cache_member)] {
+        let outcomes = [
+            ("hit", &counts.hits),
+            ("miss", &counts.misses),
+            ("error", &counts.errors),
+            ("passed", &counts.passed),
+        ];
+        for (outcome, count) in outcomes {
+            page.line(format_args!("{name}{{entry=\"{entry}\",outcome=\"{outcome}\"}} {}", count.get()));
+        }
+    }
     page.gauge("confab_intake_backlog_messages", "Messages that wait for a worker.", levels.backlog);
     let queues = &levels.queues;
     page.each(

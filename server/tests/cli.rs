@@ -76,7 +76,7 @@ fn what_does_not_exist_or_does_not_go_together_is_refused_with_a_sentence() {
         ("bus", "amqp://localhost"),
         ("ingest", "queued"),
         ("roles", "worker"),
-        ("cache", "redis://localhost"),
+        ("cache", "memcached://localhost"),
         ("files", "s3://bucket"),
     ];
     for (name, value) in cases {

@@ -145,6 +145,7 @@ fn one_file_of_chat_names_the_concrete_back_ends() {
                 first(&format!("bus/{name}")) || path == Path::new(&format!("bus/{name}.rs"))
             })
             || path == Path::new("presence/redis.rs")
+            || path == Path::new("store/cached/redis.rs")
             // What an address may say belongs to the settings.
             || path == Path::new("settings.rs")
             || name == "tests"
@@ -166,6 +167,7 @@ fn one_file_of_chat_names_the_concrete_back_ends() {
                 "bus::nats",
                 "bus::redis",
                 "presence::redis",
+                "cached::redis",
             ] {
                 assert!(!line.contains(back_end), "{} names a back end: {line}", relative(&source));
             }

@@ -57,8 +57,16 @@ impl Address {
                 _ => Err(accepts()),
             }
         };
-        let hosts = hosts.trim_end_matches('/').split(',').map(with_port).collect::<Result<Vec<_>, _>>()?;
+        // As everybody writes it for Redis: the number of the database as a path.
+        let (hosts, path) = hosts.split_once('/').unwrap_or((hosts, ""));
+        let hosts = hosts.split(',').map(with_port).collect::<Result<Vec<_>, _>>()?;
         let mut settings = BTreeMap::new();
+        if !path.is_empty() {
+            if !known.contains(&"db") || path.parse::<u32>().is_err() {
+                return Err(accepts());
+            }
+            settings.insert("db".to_owned(), path.to_owned());
+        }
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').ok_or_else(accepts)?;
             if name != "prefix" && !known.contains(&name) {
@@ -86,7 +94,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Address, String> {
-        Address::parse("redis", 6379, &["tls"], text)
+        Address::parse("redis", 6379, &["tls", "db"], text)
     }
 
     #[test]
@@ -97,13 +105,20 @@ mod tests {
         assert_eq!((address.prefix.as_str(), address.settings["tls"].as_str()), ("team-a", "on"));
         assert_eq!(format!("{address:?}"), "redis://…");
         assert_eq!(parse("redis://[::1]").unwrap().hosts, ["[::1]:6379"]);
+        assert_eq!(parse("redis://h/7?prefix=a").unwrap().settings["db"], "7");
     }
 
     #[test]
     fn what_is_no_address_is_refused_with_what_is_accepted() {
-        for text in
-            ["redis://", "redis:host", "redis://h:x", "redis://h?tsl=on", "redis://h?prefix=A", "nats://h"]
-        {
+        for text in [
+            "redis://",
+            "redis://h/x",
+            "redis:host",
+            "redis://h:x",
+            "redis://h?tsl=on",
+            "redis://h?prefix=A",
+            "nats://h",
+        ] {
             let sentence = parse(text).unwrap_err();
             assert!(sentence.starts_with("accepts "), "{text}: {sentence}");
         }

@@ -1,32 +1,40 @@
 //! The bus of a single process: a bounded queue that loses nothing and keeps the order of commits.
 
-use super::{Bus, Stored, Subscription};
+use super::{Bus, Ear, Stored, Subscription};
 use crate::metrics::Depth;
 use async_trait::async_trait;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Stored things that may wait to be delivered. When full, publishing waits: delivery never waits for a socket, so
 /// it catches up, and writers slow down to its pace.
 const CAPACITY: usize = 1024;
 
-pub(crate) struct Channel(RwLock<Option<mpsc::Sender<Stored>>>);
+pub(crate) struct Channel {
+    queue: RwLock<Option<mpsc::Sender<Stored>>>,
+    ear: Option<Arc<dyn Ear>>,
+    begun: Instant,
+}
 
-/// A bus and its only subscription.
-pub(crate) fn channel() -> (Channel, impl Subscription) {
+/// A bus and its only subscription, and what hears before it.
+pub(crate) fn channel(ear: Option<Arc<dyn Ear>>) -> (Channel, impl Subscription) {
     let (sender, receiver) = mpsc::channel(CAPACITY);
-    (Channel(RwLock::new(Some(sender))), Receiver(receiver))
+    (Channel { queue: RwLock::new(Some(sender)), ear, begun: Instant::now() }, Receiver(receiver))
 }
 
 impl Channel {
     fn sender(&self) -> Option<mpsc::Sender<Stored>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.queue.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 #[async_trait]
 impl Bus for Channel {
     async fn publish(&self, stored: Stored) {
+        if let Some(ear) = &self.ear {
+            ear.heard(&stored);
+        }
         if let Some(sender) = self.sender()
             && sender.send(stored).await.is_err()
         {
@@ -43,12 +51,16 @@ impl Bus for Channel {
         true
     }
 
+    fn whole_since(&self) -> Option<Instant> {
+        Some(self.begun)
+    }
+
     fn depths(&self) -> Vec<Depth> {
         self.sender().iter().map(|sender| Depth::of("delivery", sender)).collect()
     }
 
     async fn close(&self) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.queue.write().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 

@@ -4,6 +4,9 @@
 //! nothing to say says that every [`BEAT`], so that a loss shows while nobody writes. While the broker is away doorbells are
 //! dropped, and numbered all the same: writers do not wait for it, and who hears again knows what they missed.
 
+mod peers;
+
+use self::peers::Peers;
 use super::channel::Channel;
 use super::sealed::{SEAL, Seal};
 use super::wire::{Event, Heard, Link, Parcel, Subject, Wire};
@@ -110,6 +113,7 @@ pub(crate) struct Relay {
     local: Arc<Channel>,
     queue: RwLock<Option<mpsc::Sender<Waiting>>>,
     outgoing: Arc<Outgoing>,
+    peers: Arc<Peers>,
     tasks: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
 }
 
@@ -124,8 +128,11 @@ impl Relay {
         outgoing.wire.note(Event::NodeStarted { node, machine: machine(), version });
         let (queue, waiting) = mpsc::channel(OUTGOING);
         let sending = tokio::spawn(send(outgoing.clone(), waiting, seal.clone()));
-        let hearing = tokio::spawn(hear(local.clone(), heard, seal, node, Arc::downgrade(&outgoing)));
-        Self { local, queue: RwLock::new(Some(queue)), outgoing, tasks: Mutex::new(Some((sending, hearing))) }
+        let peers = Arc::new(Peers::default());
+        let hearing =
+            tokio::spawn(hear(local.clone(), heard, seal, node, peers.clone(), Arc::downgrade(&outgoing)));
+        let (queue, tasks) = (RwLock::new(Some(queue)), Mutex::new(Some((sending, hearing))));
+        Self { local, queue, outgoing, peers, tasks }
     }
 
     fn queue(&self) -> Option<mpsc::Sender<Waiting>> {
@@ -170,6 +177,10 @@ impl Bus for Relay {
 
     fn is_up(&self) -> bool {
         self.outgoing.wire.is_up()
+    }
+
+    fn whole_since(&self) -> Option<Instant> {
+        self.peers.whole_since().filter(|_| self.is_up())
     }
 
     fn depths(&self) -> Vec<Depth> {
@@ -255,6 +266,7 @@ async fn hear(
     mut heard: mpsc::Receiver<Heard>,
     seal: Seal,
     node: NodeId,
+    peers: Arc<Peers>,
     // Not more: it has the wire, and the hearing ends when that is dropped.
     outgoing: Weak<Outgoing>,
 ) {
@@ -306,10 +318,11 @@ async fn hear(
         if from == node {
             continue;
         }
+        let here = Instant::now();
         if last.len() >= NODES && !last.contains_key(&from) {
             last.clear();
         }
-        let now = Neighbour { number, at: Instant::now(), silent: false };
+        let now = Neighbour { number, at: here, silent: false };
         match last.insert(from, now).map(|before| before.number) {
             // A node that was not heard before: a new one begins with the first number.
             None if number == 1 => {}
@@ -340,6 +353,8 @@ async fn hear(
             }
             stored => local.publish(stored).await,
         }
+        // After it: what waited here was not heard in time.
+        peers.heard(from, here);
     }
 }
 

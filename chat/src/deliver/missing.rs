@@ -46,6 +46,9 @@ impl Deliver {
             if came.is_some() { &metrics.gap_fills_doorbell } else { &metrics.gap_fills_watch }.inc();
             tracing::info!(conversation.id = %conversation, count = missing.len(), "delivering what was missed");
         }
+        if let Some(ear) = &self.ear {
+            missing.iter().for_each(|change| ear.changed(conversation, change));
+        }
         // Whoever left is let go first: a message stands in the log as it is now, which may be after their leaving.
         for change in &missing {
             if let ChangeKind::Left { user, .. } = change.kind {

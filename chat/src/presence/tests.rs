@@ -25,6 +25,10 @@ impl Bus for Direct {
         true
     }
 
+    fn whole_since(&self) -> Option<Instant> {
+        None
+    }
+
     async fn close(&self) {}
 }
 

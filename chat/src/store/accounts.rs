@@ -4,6 +4,10 @@ use super::Result;
 use async_trait::async_trait;
 use protocol::rest::{Me, Session};
 use protocol::{ConversationId, SessionId, Timestamp, User, UserId};
+use std::time::Duration;
+
+/// How exactly a session's last use is known: a write for each request would cost more than it tells.
+pub(crate) const TOUCH_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// An account to be created.
 pub(crate) struct NewAccount {
@@ -66,6 +70,6 @@ pub(crate) trait Accounts: Send + Sync {
     async fn touch_session(&self, id: SessionId, at: Timestamp) -> Result<()>;
     /// Newest first; `current` is left false.
     async fn sessions(&self, account: UserId) -> Result<Vec<Session>>;
-    /// `false`: no such session of that account.
-    async fn delete_session(&self, account: UserId, id: SessionId) -> Result<bool>;
+    /// The hash of the token it had; none: no such session of that account.
+    async fn delete_session(&self, account: UserId, id: SessionId) -> Result<Option<[u8; 32]>>;
 }

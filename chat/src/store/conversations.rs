@@ -129,6 +129,10 @@ pub(crate) trait Conversations: Send + Sync {
     async fn public_groups(&self, user: UserId, q: &str, limit: u32) -> Result<Vec<Group>>;
     /// Of these conversations, the newest `rev` of each that exists.
     async fn head_revs(&self, ids: &[ConversationId]) -> Result<Vec<(ConversationId, u64)>>;
+    /// What somebody may do in a conversation; none: they are no member.
+    async fn role(&self, id: ConversationId, user: UserId) -> Result<Option<Role>> {
+        Ok(self.member(id, user).await?.map(|member| member.role))
+    }
     async fn member(&self, id: ConversationId, user: UserId) -> Result<Option<Member>>;
     /// In order of joining; of those who joined together, the higher role first.
     async fn members(&self, id: ConversationId) -> Result<Vec<Member>>;

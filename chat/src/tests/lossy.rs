@@ -38,6 +38,10 @@ impl Bus for Lossy {
         self.bus.is_up()
     }
 
+    fn whole_since(&self) -> Option<tokio::time::Instant> {
+        self.bus.whole_since()
+    }
+
     async fn close(&self) {
         self.bus.close().await;
     }

@@ -1,9 +1,9 @@
 //! Several nodes on one Postgres, over every bus: what one person does at one node reaches the others at theirs.
 
 use super::*;
-use crate::PresenceUrl;
 use crate::bus::sealed::{SEAL, Seal};
 use crate::watch::Pace;
+use crate::{CacheUrl, PresenceUrl};
 use protocol::frame::close;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -19,20 +19,28 @@ pub(super) fn bus(kind: &str) -> Option<BusUrl> {
 }
 
 /// One database, and the nodes on it.
-struct Cluster {
+pub(super) struct Cluster {
     folder: TempDir,
     bus: BusUrl,
     ingest: IngestMode,
     presence: PresenceUrl,
+    /// Of the nodes that start from now on.
+    pub(super) cache: CacheUrl,
 }
 
 impl Cluster {
-    async fn new(kind: &str, ingest: IngestMode) -> Option<Self> {
+    pub(super) async fn new(kind: &str, ingest: IngestMode) -> Option<Self> {
         let (bus, _) = (bus(kind)?, postgres()?);
-        Some(Self { folder: empty().await, bus, ingest, presence: PresenceUrl::Here })
+        Some(Self {
+            folder: empty().await,
+            bus,
+            ingest,
+            presence: PresenceUrl::Here,
+            cache: CacheUrl::Memory,
+        })
     }
 
-    async fn node(&self, roles: &str) -> Scene {
+    pub(super) async fn node(&self, roles: &str) -> Scene {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings {
             data: folder.path().join("data"),
@@ -40,6 +48,7 @@ impl Cluster {
             ingest: self.ingest,
             roles: roles.parse().unwrap(),
             presence: self.presence.clone(),
+            cache: self.cache.clone(),
             ..settings(&self.folder)
         };
         Scene { chat: Chat::open_with(settings, |bus| bus, NEVER).await.unwrap(), folder }
@@ -64,7 +73,7 @@ fn let_go(id: ConversationId) -> impl FnMut(&[ServerFrame]) -> bool {
 }
 
 /// Both nodes have heard of each other: a broker's client takes a while until it listens.
-async fn acquainted(one: &Scene, other: &Scene) {
+pub(super) async fn acquainted(one: &Scene, other: &Scene) {
     for (here, there) in [(one, other), (other, one)] {
         let [ada, ben] = here.people().await;
         let id = here.group(ada, &[ben]).await;

@@ -21,7 +21,7 @@ async fn next(subscription: &mut impl Subscription) -> Option<u128> {
 
 #[tokio::test]
 async fn what_is_published_is_heard_once_in_order() {
-    let (bus, mut subscription) = channel();
+    let (bus, mut subscription) = channel(None);
     let publishing = async {
         for number in 0..5000 {
             bus.publish(numbered(number)).await;
@@ -37,7 +37,7 @@ async fn what_is_published_is_heard_once_in_order() {
 
 #[tokio::test]
 async fn a_full_bus_makes_publishing_wait_and_drops_whispers() {
-    let (bus, mut subscription) = channel();
+    let (bus, mut subscription) = channel(None);
     let mut kept: Vec<u128> = Vec::new();
     while bus.whisper(numbered(kept.len() as u128)) {
         kept.push(kept.len() as u128);
@@ -61,7 +61,7 @@ async fn a_full_bus_makes_publishing_wait_and_drops_whispers() {
 
 #[tokio::test]
 async fn a_closed_bus_ends_after_what_was_published() {
-    let (bus, mut subscription) = channel();
+    let (bus, mut subscription) = channel(None);
     for number in 0..10 {
         bus.publish(numbered(number)).await;
     }

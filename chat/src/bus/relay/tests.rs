@@ -63,7 +63,7 @@ fn noting(
     to: mpsc::Sender<Heard>,
     heard: mpsc::Receiver<Heard>,
 ) -> (Relay, impl Subscription, Arc<Metrics>, Arc<AtomicU8>, Notes) {
-    let (local, subscription) = channel();
+    let (local, subscription) = channel(None);
     let (state, metrics) = (Arc::new(AtomicU8::new(UP)), Arc::new(Metrics::default()));
     let notes = Notes::default();
     let wire = Box::new(Pipe { to, state: state.clone(), notes: notes.clone() });
@@ -72,7 +72,7 @@ fn noting(
 }
 
 fn ended() -> Stored {
-    Stored::Ended { user: UserId::generate(), session: SessionId::generate() }
+    Stored::Ended { user: UserId::generate(), session: SessionId::generate(), token: None }
 }
 
 /// The next thing heard that is one of these.
@@ -183,4 +183,24 @@ async fn it_is_noted_who_joined_and_left_and_which_node_is_silent() {
     drop(one);
     other.close().await;
     assert!(matches!(noted_there.lock().unwrap()[1], Event::NodeStopped { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_hear_the_other_is_unsure_until_it_does() {
+    let (to_other, from_one) = mpsc::channel(64);
+    let (to_one, from_other) = mpsc::channel(64);
+    let (one, _hearing, ..) = node(to_other, from_other);
+    let (other, mut hearing, _, wire) = node(to_one, from_one);
+    one.publish(ended()).await;
+    next(&mut hearing, is_ended).await;
+    // Its beats keep it known while nothing is stored.
+    sleep(BEAT * 10).await;
+    assert!(one.whole_since().is_some() && other.whole_since().is_some());
+    wire.store(DEAF, Ordering::Relaxed);
+    sleep(BEAT * 2).await;
+    assert_eq!(one.whole_since(), None, "the other may have told something");
+    assert!(other.whole_since().is_some());
+    wire.store(UP, Ordering::Relaxed);
+    sleep(BEAT * 2).await;
+    assert!(one.whole_since().is_some());
 }

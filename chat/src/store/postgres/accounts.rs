@@ -237,12 +237,16 @@ impl Accounts for Postgres {
         })
     }
 
-    async fn delete_session(&self, account: UserId, id: SessionId) -> Result<bool> {
+    async fn delete_session(&self, account: UserId, id: SessionId) -> Result<Option<[u8; 32]>> {
         writing!(self, "end a session", |connection, phase| async {
-            let statement = sqlx::query("DELETE FROM session WHERE id = $1 AND account = $2")
-                .bind(id.uuid())
-                .bind(account.uuid());
-            alone(&mut connection, &phase, statement).await.map(|ended| ended > 0)
+            phase.committing();
+            let ended: Option<Vec<u8>> =
+                sqlx::query_scalar("DELETE FROM session WHERE id = $1 AND account = $2 RETURNING token_hash")
+                    .bind(id.uuid())
+                    .bind(account.uuid())
+                    .fetch_optional(&mut *connection)
+                    .await?;
+            ended.map(|hash| rows::exactly(&hash)).transpose()
         })
     }
 }

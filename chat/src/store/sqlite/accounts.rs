@@ -222,14 +222,16 @@ impl Accounts for Sqlite {
             .map_err(failed("list sessions"))
     }
 
-    async fn delete_session(&self, account: UserId, id: SessionId) -> Result<bool> {
+    async fn delete_session(&self, account: UserId, id: SessionId) -> Result<Option<[u8; 32]>> {
         let _turn = self.checkpoints.turn().await;
-        sqlx::query("DELETE FROM session WHERE id = ? AND account = ?")
-            .bind(&id.as_bytes()[..])
-            .bind(&account.as_bytes()[..])
-            .execute(&self.write)
-            .await
-            .map(|done| done.rows_affected() > 0)
-            .map_err(failed("end a session"))
+        sqlx::query_scalar::<_, Vec<u8>>(
+            "DELETE FROM session WHERE id = ? AND account = ? RETURNING token_hash",
+        )
+        .bind(&id.as_bytes()[..])
+        .bind(&account.as_bytes()[..])
+        .fetch_optional(&self.write)
+        .await
+        .and_then(|ended| ended.map(|hash| rows::exactly(&hash)).transpose())
+        .map_err(failed("end a session"))
     }
 }
