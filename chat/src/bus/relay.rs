@@ -260,6 +260,12 @@ fn look_for_silent(neighbours: &mut HashMap<NodeId, Neighbour>, wire: &dyn Wire)
     }
 }
 
+/// How long something was on its way, which its node published at `at` by its own clock, in microseconds.
+fn late(at: u64) -> Duration {
+    // A node that is too old to say is believed to be quick.
+    Duration::from_micros(if at > 0 { micros().saturating_sub(at) } else { 0 })
+}
+
 /// Hands what other nodes tell to this one, until the wire is closed.
 async fn hear(
     local: Arc<Channel>,
@@ -318,11 +324,10 @@ async fn hear(
         if from == node {
             continue;
         }
-        let here = Instant::now();
         if last.len() >= NODES && !last.contains_key(&from) {
             last.clear();
         }
-        let now = Neighbour { number, at: here, silent: false };
+        let now = Neighbour { number, at: Instant::now(), silent: false };
         match last.insert(from, now).map(|before| before.number) {
             // A node that was not heard before: a new one begins with the first number.
             None if number == 1 => {}
@@ -353,8 +358,8 @@ async fn hear(
             }
             stored => local.publish(stored).await,
         }
-        // After it: what waited here was not heard in time.
-        peers.heard(from, here);
+        // After it, so that what waits here counts as late, too.
+        peers.heard(from, late(at));
     }
 }
 

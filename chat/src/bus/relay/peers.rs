@@ -15,8 +15,11 @@ const _: () = assert!(SILENT.as_millis() > BEAT.as_millis());
 /// After this long it is taken for ended. If it is not, and only cut off from the broker, its people find out what that means.
 const ENDED: Duration = Duration::from_secs(30);
 
-/// When each was heard last; at most [`NODES`], beyond which all are forgotten and begin anew.
-pub(super) struct Peers(Mutex<(HashMap<NodeId, Instant>, Instant)>);
+/// What was heard of a node last: when, and how long it had been on its way.
+type Last = (Instant, Duration);
+
+/// Of each node; at most [`NODES`], beyond which all are forgotten and begin anew. And since when nothing of any was missed.
+pub(super) struct Peers(Mutex<(HashMap<NodeId, Last>, Instant)>);
 
 impl Default for Peers {
     fn default() -> Self {
@@ -25,15 +28,16 @@ impl Default for Peers {
 }
 
 impl Peers {
-    /// A node told something, at this time.
-    pub(super) fn heard(&self, node: NodeId, at: Instant) {
+    /// A node told something. `late`: how long ago, by its clock and ours; where they differ by more than [`SILENT`] it is never
+    /// heard in time.
+    pub(super) fn heard(&self, node: NodeId, late: Duration) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, since) = &mut *known;
         if last.len() >= NODES && !last.contains_key(&node) {
             last.clear();
             *since = Instant::now();
         }
-        last.insert(node, at);
+        last.insert(node, (Instant::now(), late));
     }
 
     /// Since when all of them are heard; none where one is silent.
@@ -41,15 +45,17 @@ impl Peers {
         let now = Instant::now();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, since) = &mut *known;
-        if last.values().all(|at| now - *at <= SILENT) {
+        let all_heard =
+            |last: &HashMap<NodeId, Last>| last.values().all(|(at, late)| now - *at + *late <= SILENT);
+        if all_heard(last) {
             return Some(*since);
         }
         let before = last.len();
-        last.retain(|_, at| now - *at <= ENDED);
+        last.retain(|_, (at, _)| now - *at <= ENDED);
         if last.len() < before {
             *since = now;
         }
-        last.values().all(|at| now - *at <= SILENT).then_some(*since)
+        all_heard(last).then_some(*since)
     }
 }
 
@@ -64,18 +70,20 @@ mod tests {
         let began = peers.whole_since().unwrap();
         let (one, other) = (NodeId::draw(), NodeId::draw());
         for node in [one, other] {
-            peers.heard(node, Instant::now());
+            peers.heard(node, Duration::ZERO);
         }
         advance(BEAT).await;
-        peers.heard(one, Instant::now());
+        peers.heard(one, Duration::ZERO);
         assert_eq!(peers.whole_since(), Some(began));
         advance(BEAT).await;
-        peers.heard(one, Instant::now());
+        peers.heard(one, Duration::ZERO);
         assert_eq!(peers.whole_since(), None, "the other one has been silent for two seconds");
-        peers.heard(other, Instant::now());
+        peers.heard(other, Duration::ZERO);
         assert_eq!(peers.whole_since(), Some(began), "only late");
+        peers.heard(other, SILENT * 2);
+        assert_eq!(peers.whole_since(), None, "what it says now comes later still");
         advance(ENDED + BEAT).await;
-        peers.heard(one, Instant::now());
+        peers.heard(one, Duration::ZERO);
         assert_eq!(peers.whole_since(), Some(Instant::now()));
     }
 }
