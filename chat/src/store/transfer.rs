@@ -275,8 +275,8 @@ async fn sum(side: &mut dyn Tables, table: &Table) -> Result<(u64, [u8; 32])> {
     }
 }
 
-/// Copies everything, or what is still missing of it, and compares both sides. The source's epoch goes last: from then
-/// on the target is the same database, and clients go on where they were.
+/// Copies everything, or what is still missing of it, and compares both sides. The source's key and epoch go last: from then
+/// on the target is the same database. It opens what the source's servers left at a broker, and clients go on where they were.
 pub(crate) async fn transfer(mut from: Box<dyn Tables>, mut to: Box<dyn Tables>) -> Result<Vec<Moved>> {
     let epoch = begin(&mut *from, &mut *to).await?;
     for table in TABLES {
@@ -292,6 +292,9 @@ pub(crate) async fn transfer(mut from: Box<dyn Tables>, mut to: Box<dyn Tables>)
             )));
         }
         moved.push(Moved { table: table.name, rows: here.0, hash: here.1 });
+    }
+    if let Some(key) = from.meta("key").await? {
+        to.set_meta("key", Some(&key)).await?;
     }
     to.set_meta("epoch", Some(&epoch)).await?;
     to.set_meta(MOVING, None).await?;

@@ -3,12 +3,12 @@
 use super::*;
 use crate::Act;
 
-fn file(folder: &tempfile::TempDir, name: &str) -> StoreUrl {
+pub(super) fn file(folder: &tempfile::TempDir, name: &str) -> StoreUrl {
     StoreUrl::Sqlite(Some(folder.path().join(name)))
 }
 
 /// A store on the server that the tests run on, or in a file. A database of its own: who moves is alone in it.
-async fn between(folder: &tempfile::TempDir) -> StoreUrl {
+pub(super) async fn between(folder: &tempfile::TempDir) -> StoreUrl {
     let Some(url) = postgres() else { return file(folder, "between.db") };
     let name = schema(folder);
     let mut connection = PgConnection::connect(&url).await.unwrap();
@@ -43,11 +43,12 @@ async fn lived_in(store: &StoreUrl) -> (Settings, Identity, ConversationId) {
     (settings, ada, id)
 }
 
-/// What somebody sees of a store.
+/// What somebody sees of a store, and what opens the work that its servers left at a broker.
 async fn seen(settings: &Settings, who: Identity, id: ConversationId) -> String {
     let chat = Chat::open(settings.clone()).await.unwrap();
     let seen = format!(
-        "{:?} {:?} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?}",
+        chat.inner.stores.database.key(),
         chat.conversations(who).await.unwrap(),
         chat.history(who, id, Span::Newest, 200).await.unwrap(),
         chat.changes(who, id, 1_000, 200).await.unwrap(),
