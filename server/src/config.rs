@@ -291,7 +291,10 @@ mod tests {
             ("ingest = \"slowly\"", "ingest: accepts `direct` or `queued`"),
             ("roles = \"gateway\"", "roles: accepts `gateway,worker` where"),
             ("bus = \"kafka://h\"\nroles = \"gateway,cook\"", "roles: accepts `gateway`"),
-            ("cache = \"memcached://u:secret@h\"", "cache: accepts `memory`, `off`, `redis://HOST` or `rediss://HOST`"),
+            (
+                "cache = \"memcached://u:secret@h\"",
+                "cache: accepts `memory`, `off`, `redis://HOST` or `rediss://HOST`",
+            ),
             ("presence = \"postgres://h\"", "presence: accepts `redis://HOST` or `rediss://HOST`"),
             ("files = \"s3://b\"", "files: accepts nothing"),
             ("discovery = \"consul://u:secret@h\"", "discovery: accepts `consul://HOST[:PORT]"),
