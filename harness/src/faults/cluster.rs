@@ -75,12 +75,18 @@ impl Setup {
                 false => Service::start(services, "postgres", name("store")).await.map(Some),
             }
         };
-        let (broker, store) = tokio::try_join!(broker, store)?;
+        let memory = async {
+            match self.sqlite {
+                true => Ok(None),
+                false => Service::start(services, "redis", name("memory")).await.map(Some),
+            }
+        };
+        let (broker, store, memory) = tokio::try_join!(broker, store, memory)?;
         let ingest = if self.queued { "queued" } else { "direct" };
         let mut arguments = vec!["serve", "--listen", "{listen}", "--data", "data"];
         arguments.extend(["--bus", broker.url(), "--ingest", ingest]);
-        if self.bus == "redis" {
-            arguments.extend(["--presence", broker.url()]);
+        if let Some(memory) = &memory {
+            arguments.extend(["--presence", memory.url(), "--cache", memory.url()]);
         }
         if let Some(store) = &store {
             arguments.extend(["--store", store.url()]);
@@ -90,7 +96,7 @@ impl Setup {
         let workers = Self::nodes(binary, &arguments, "worker", if self.workers() { WORKERS } else { 0 });
         // All at once: only one of them prepares the database, the others wait for it.
         let (gateways, workers) = tokio::try_join!(gateways, workers)?;
-        Ok(Cluster { gateways, workers, broker, store })
+        Ok(Cluster { gateways, workers, broker, store, memory })
     }
 
     async fn nodes(
@@ -118,6 +124,8 @@ pub struct Cluster {
     pub broker: Service,
     /// Their Postgres; none where the store is a file of the one node.
     pub store: Option<Service>,
+    /// A Redis for who is where and for the cache, apart from a broker that is one; none where there is one node.
+    pub memory: Option<Service>,
 }
 
 /// Copies what a database that nobody uses holds into a file, which is read as any other.

@@ -7,6 +7,8 @@ use crate::backing::Service;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 fn drawn(random: &mut StdRng, from: u64, to: u64) -> Duration {
@@ -65,6 +67,35 @@ pub async fn crash_store(stage: &mut Stage, random: &mut StdRng) -> Result<Outco
         Some(store) => crash(store, random).await,
         None => Ok(missing("database")),
     }
+}
+
+/// What nodes share in memory is gone at once: nobody may be let in or shut out for it.
+pub async fn flush_memory(stage: &mut Stage, random: &mut StdRng) -> Result<Outcome, Error> {
+    let Some(memory) = &stage.memory else { return Ok(missing("shared memory")) };
+    let after = drawn(random, 0, 800);
+    sleep(after).await;
+    let address = memory.url().trim_start_matches("redis://").trim_end_matches('/');
+    let mut connection = TcpStream::connect(address).await?;
+    connection.write_all(b"FLUSHALL\r\n").await?;
+    let mut answer = [0; 5];
+    connection.read_exact(&mut answer).await?;
+    if &answer != b"+OK\r\n" {
+        return Err(Error::Process(format!("FLUSHALL: {}", String::from_utf8_lossy(&answer))));
+    }
+    Ok(format!("after {after:?}").into())
+}
+
+/// It hangs, or is killed and comes back empty.
+pub async fn lose_memory(stage: &mut Stage, random: &mut StdRng) -> Result<Outcome, Error> {
+    let Some(memory) = &stage.memory else { return Ok(missing("shared memory")) };
+    if random.random() {
+        return crash(memory, random).await;
+    }
+    let lasting = drawn(random, 500, 4_000);
+    memory.pause().await?;
+    sleep(lasting).await;
+    memory.resume().await?;
+    Ok(format!("hangs for {lasting:?}").into())
 }
 
 /// Whoever spreads the clients takes a node out: its clients come to the others, and it stays without any for a while.

@@ -48,6 +48,10 @@ pub enum Fault {
     BrokerPause,
     /// On a cluster: Postgres ends as in a crash, then a new start.
     StoreCrash,
+    /// On a cluster: the Redis with the cache and who is where forgets everything.
+    MemoryFlush,
+    /// On a cluster: that Redis is away, hanging or killed.
+    MemoryAway,
     /// On a cluster: everybody at one node comes to the others.
     Move,
     /// On a cluster: SIGTERM of one node after another, each then started anew.
@@ -94,7 +98,9 @@ impl Fault {
     pub fn suits(self, setup: Option<Setup>) -> bool {
         match (self, setup) {
             (Self::WorkerKill, setup) => setup.is_some_and(Setup::workers),
-            (Self::StoreCrash | Self::Move | Self::Rolling, setup) => setup.is_some_and(Setup::several),
+            (Self::StoreCrash | Self::MemoryFlush | Self::MemoryAway | Self::Move | Self::Rolling, setup) => {
+                setup.is_some_and(Setup::several)
+            }
             (Self::BrokerKill | Self::BrokerPause, setup) => setup.is_some(),
             (fault, setup) => setup.is_none() || !fault.needs_disk() && !fault.needs_clock(),
         }
@@ -103,7 +109,8 @@ impl Fault {
     /// Whether a short run on a cluster has it: what a single server suffers as well is left to its own run.
     pub fn is_of_clusters(self) -> bool {
         let own = [Self::Kill, Self::WorkerKill, Self::BrokerKill, Self::BrokerPause, Self::StoreCrash];
-        own.contains(&self) || [Self::Move, Self::Rolling].contains(&self)
+        let shared = [Self::MemoryFlush, Self::MemoryAway, Self::Move, Self::Rolling];
+        own.contains(&self) || shared.contains(&self)
     }
 
     /// Lets it happen and heals it.
@@ -127,6 +134,8 @@ impl Fault {
             Self::BrokerKill => nodes::kill_broker(stage, random).await,
             Self::BrokerPause => nodes::pause_broker(stage, random).await,
             Self::StoreCrash => nodes::crash_store(stage, random).await,
+            Self::MemoryFlush => nodes::flush_memory(stage, random).await,
+            Self::MemoryAway => nodes::lose_memory(stage, random).await,
             Self::Move => nodes::evacuate(stage, random).await,
             Self::Rolling => nodes::roll(stage, random).await,
         }

@@ -53,6 +53,8 @@ pub struct Stage {
     pub broker: Option<Service>,
     /// Their Postgres.
     pub store: Option<Service>,
+    /// Where they share who is where, and a cache.
+    pub memory: Option<Service>,
     /// The server's disk, where it has one of its own.
     pub disk: Option<Disk>,
     /// The server's clock, where it has one of its own.
@@ -98,7 +100,7 @@ impl Stage {
         let home = TempDir::new()?;
         let mut data =
             disk.as_ref().map_or_else(|| home.path().join("data"), |disk| disk.path().join("data"));
-        let (mut workers, mut broker, mut store) = (Vec::new(), None, None);
+        let (mut workers, mut broker, mut store, mut memory) = (Vec::new(), None, None, None);
         let nodes = match &round.cluster {
             None => {
                 let place = data.to_string_lossy().into_owned();
@@ -113,7 +115,8 @@ impl Stage {
             }
             Some((setup, services)) => {
                 let cluster = Box::pin(setup.start(binary, services)).await?;
-                (workers, broker, store) = (cluster.workers, Some(cluster.broker), cluster.store);
+                (workers, broker) = (cluster.workers, Some(cluster.broker));
+                (store, memory) = (cluster.store, cluster.memory);
                 cluster.gateways
             }
         };
@@ -154,6 +157,7 @@ impl Stage {
             workers,
             broker,
             store,
+            memory,
             disk,
             clock,
             brief: round.brief,
@@ -209,7 +213,8 @@ impl Stage {
     /// server is stopped, its doctor looks at what it stored, and everything ends.
     pub async fn finish(self, writer: Writer, within: Duration) -> Result<Left, Error> {
         let Self { workload, team, proxy, front, probe, mut nodes, mut workers, .. } = self;
-        let (broker, store, disk, clock) = (self.broker, self.store, self.disk, self.clock);
+        let (broker, store, memory, disk, clock) =
+            (self.broker, self.store, self.memory, self.disk, self.clock);
         let (nobody, history, binary, data) = (self.nobody, self.history, self.binary, self.data);
         workload.stop().await?;
         // Twice: what the first ones wait for may still be sent by the last ones.
@@ -252,7 +257,7 @@ impl Stage {
         writer.finish().await?;
         let drift = recount(binary, place).await?;
         let log = logs(&nodes, &workers);
-        drop((nodes, workers, broker, store, disk, clock));
+        drop((nodes, workers, broker, store, memory, disk, clock));
         Ok(Left { log, drift })
     }
 }
