@@ -52,7 +52,7 @@ pub const ALL: [Planted; 8] = [
         rules: &[Rule::C1, Rule::C10, Rule::C11],
         gaps: true,
         faults: &[Fault::Storm],
-        seconds: 8,
+        seconds: 20,
     },
     Planted {
         name: "no_gap_fill",
