@@ -211,6 +211,10 @@ impl Deliver {
         let own = LazyCell::new(|| event(change.clone()));
         let others = LazyCell::new(|| event(without_nonce(change.clone())));
         self.hub.fan_out(conversation, asked, |socket: &Socket, floor| {
+            // From before the join: a node that is behind tells of it when the newcomer is here already.
+            if rev <= floor.rev {
+                return None;
+            }
             if seq <= floor.seq {
                 return (!new).then(|| Bytes::clone(&hidden));
             }

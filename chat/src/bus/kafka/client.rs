@@ -6,12 +6,14 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, Producer, ProducerContext, PurgeConfig, ThreadedProducer,
+};
 use rdkafka::statistics::Statistics;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -20,6 +22,9 @@ const WAITING_KB: &str = "32768";
 const WAITING: &str = "20000";
 /// How long the client itself tries, so that little is left of what was told as an error. It looks once a second.
 const TRIES_MS: &str = "1500";
+/// How long nothing may come of a producer: after a broker that hung, one was seen to answer nothing for as long as it lived, while
+/// others of the same process went on. A broker that is away costs a new producer as often.
+const DEAF: Duration = Duration::from_secs(5);
 
 /// An error in the client's words, without settings.
 pub(super) fn said(error: &KafkaError) -> WireError {
@@ -176,6 +181,8 @@ pub(super) struct Sender {
     health: Health,
     /// None once closed.
     producer: RwLock<Option<Arc<ThreadedProducer<Reports>>>>,
+    /// Since when every batch has failed.
+    failing: Mutex<Option<Instant>>,
 }
 
 impl Sender {
@@ -197,7 +204,7 @@ impl Sender {
         } else {
             config.set("acks", "1").set("max.in.flight.requests.per.connection", "1");
         }
-        let sender = Self { topic, config, health, producer: RwLock::default() };
+        let sender = Self { topic, config, health, producer: RwLock::default(), failing: Mutex::default() };
         let producer = sender.connect().map_err(|error| said(&error).0)?;
         *sender.producer.write().unwrap_or_else(PoisonError::into_inner) = Some(producer);
         Ok(sender)
@@ -256,6 +263,7 @@ impl Sender {
             self.replace_if_dead(&producer);
         } else {
             self.health.answered();
+            *self.failing() = None;
         }
         answers
             .into_iter()
@@ -263,17 +271,32 @@ impl Sender {
             .collect()
     }
 
-    /// An idempotent producer that lost count says so for ever: another takes its place.
+    fn failing(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An idempotent producer that lost count says so for ever, and one that is deaf says nothing: another takes its place. What the
+    /// old one holds was told as unknown.
     fn replace_if_dead(&self, producer: &Arc<ThreadedProducer<Reports>>) {
-        let Some((code, _)) = producer.client().fatal_error() else { return };
+        let deaf = self.failing().get_or_insert_with(Instant::now).elapsed() >= DEAF;
+        let why = match producer.client().fatal_error() {
+            Some((code, _)) => code.to_string(),
+            None if deaf => "nothing comes of what it is given".to_owned(),
+            None => return,
+        };
+        *self.failing() = None;
         let mut place = self.producer.write().unwrap_or_else(PoisonError::into_inner);
         if !place.as_ref().is_some_and(|there| Arc::ptr_eq(there, producer)) {
             return;
         }
-        tracing::warn!(error = %code, "the producer cannot go on, another takes its place");
+        tracing::warn!(error = why, topic = self.topic, "the producer cannot go on, another takes its place");
         if let Ok(next) = self.connect() {
             let old = place.replace(next);
-            thread::spawn(move || drop(old));
+            thread::spawn(move || {
+                if let Some(old) = old {
+                    old.purge(PurgeConfig::default().queue().inflight());
+                }
+            });
         }
     }
 

@@ -168,7 +168,8 @@ impl Hearer {
                         }
                     }
                 }
-            } else if silent {
+            }
+            if silent {
                 match consumer.fetch_watermarks(&self.broker.stored(), 0, PATIENCE / 2) {
                     // It went on, and nothing of it came during a whole silence more.
                     Ok((_, high)) if high > next && behind => {
