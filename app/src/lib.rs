@@ -23,6 +23,7 @@ pub mod pages;
 pub mod parts;
 pub mod people;
 pub mod socket;
+pub mod sound;
 pub mod timeline;
 pub mod words;
 

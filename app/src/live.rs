@@ -12,9 +12,13 @@ mod draw;
 #[cfg(feature = "hydrate")]
 mod keeper;
 #[cfg(feature = "hydrate")]
+mod locks;
+#[cfg(feature = "hydrate")]
 mod offline;
 #[cfg(feature = "hydrate")]
 mod perform;
+#[cfg(feature = "hydrate")]
+mod ring;
 #[cfg(feature = "hydrate")]
 mod storage;
 pub mod world;
@@ -345,6 +349,12 @@ impl Live {
         self.perform();
         result
     }
+}
+
+/// Whether somebody looks at this tab: the page is visible and its window has the focus. Browser only.
+pub fn is_attended() -> bool {
+    let page = document();
+    page.visibility_state() == web_sys::VisibilityState::Visible && page.has_focus().unwrap_or(false)
 }
 
 /// Now, and some chance. The server's rendering has no use for either.

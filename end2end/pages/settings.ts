@@ -1,15 +1,18 @@
 import type { Locator, Page } from "@playwright/test";
 
-/** The page `/settings`: the account, its language, its devices. */
+/** The page `/settings`: the account, its language, the sound, its devices. */
 export class Settings {
   readonly displayName: Locator;
   readonly language: Locator;
+  /** Whether this device makes a sound. */
+  readonly sound: Locator;
   readonly signOut: Locator;
   readonly devices: Locator;
 
   constructor(private readonly page: Page) {
     this.displayName = page.getByRole("textbox", { name: "Display name" });
     this.language = page.getByRole("combobox", { name: "Language" });
+    this.sound = page.getByRole("switch", { name: "Sound for new messages" });
     this.signOut = page.getByRole("button", { name: "Sign out", exact: true });
     this.devices = page.getByRole("main").getByRole("listitem");
   }

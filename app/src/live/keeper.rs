@@ -6,13 +6,13 @@
 
 use super::Live;
 use super::database::Database;
+use super::locks::{self, locks};
 use super::storage;
 use crate::outbox::Saved;
 use crate::socket::Timer;
 use futures::StreamExt;
 use futures::channel::mpsc::UnboundedReceiver;
-use js_sys::{Function, Object, Promise, Reflect};
-use leptos::prelude::window;
+use js_sys::{Object, Promise};
 use leptos::task::spawn_local;
 use protocol::{Nonce, Refusal, UserId};
 use serde::{Deserialize, Serialize};
@@ -154,12 +154,7 @@ async fn hold(live: Live, locks: Object, database: Rc<Database>, steal: bool) {
             // Held until the tab ends, or another takes it.
             Promise::new(&mut |_, _| ())
         });
-        let options = Object::new();
-        let _ = Reflect::set(&options, &"steal".into(), &steal.into());
-        let request =
-            Reflect::get(&locks, &"request".into()).ok().and_then(|f| f.dyn_into::<Function>().ok());
-        let asked = request.and_then(|f| f.call3(&locks, &name(live.me()).into(), &options, &callback).ok());
-        if let Some(held) = asked.and_then(|promise| promise.dyn_into::<Promise>().ok()) {
+        if let Some(held) = locks::request(&locks, &name(live.me()), ("steal", steal), &callback) {
             let _ = held.await;
         }
         live.run(|world, moment| world.may_send(!granted.get(), moment));
@@ -183,11 +178,6 @@ async fn insist(live: Live, nonce: Nonce, locks: Object, database: Rc<Database>)
             return;
         }
     }
-}
-
-/// The browser's locks; none on plain http outside of this machine, and in old browsers.
-fn locks() -> Option<Object> {
-    Reflect::get(&window().navigator(), &"locks".into()).ok()?.dyn_into().ok()
 }
 
 /// The name of my database, my lock and my tabs' channel.

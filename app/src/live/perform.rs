@@ -2,7 +2,7 @@
 
 use super::keeper::{self, Order};
 use super::world::{Ask, PAGE, Request};
-use super::{Link, Live, offline, storage};
+use super::{Link, Live, offline, ring, storage};
 use crate::api::{self, ApiError};
 use crate::socket::{self, Timer, Wake};
 use futures::channel::mpsc::{self, UnboundedSender};
@@ -69,6 +69,7 @@ impl Live {
             self.watch_presence();
         });
         offline::start();
+        ring::start();
         spawn_local(socket::run(self, receiver));
     }
 
@@ -185,6 +186,7 @@ impl Live {
                 Request::Drop { nonce, stored } => self.tell_keeper(Order::Drop { nonce, stored }),
                 Request::Refused(nonce, refusal) => self.tell_keeper(Order::Refused(nonce, refusal)),
                 Request::Reconnect => self.wake(Wake::Deaf),
+                Request::Ring(id, rev) => self.ring(id, rev),
             }
         }
         if people {

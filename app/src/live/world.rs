@@ -70,6 +70,8 @@ pub enum Request {
     Refused(Nonce, Refusal),
     /// The connection answers but brings nothing: make another.
     Reconnect,
+    /// Somebody else wrote, as this change of a conversation that is not silent: make a sound, unless it is looked at.
+    Ring(ConversationId, u64),
 }
 
 /// A question for a page.

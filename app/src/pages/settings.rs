@@ -1,4 +1,4 @@
-//! `/settings`: my name, the language, my devices, the way out. Loaded as a page of its own, because the devices
+//! `/settings`: my name, the language, the sound, my devices, the way out. Loaded as a page of its own, because the devices
 //! are part of what the server sends with it.
 
 use crate::boot::Boot;
@@ -9,6 +9,7 @@ use crate::parts::composer::forget_drafts;
 use crate::parts::icon::{Icon, Picture};
 use crate::parts::notice::AddressNotice;
 use crate::parts::page_title::PageTitle;
+use crate::sound;
 use crate::words::{say, use_words};
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -52,6 +53,7 @@ pub fn Settings() -> impl IntoView {
                 <AddressNotice />
                 {saved.then(|| view! { <p class="notice good" role="status">{say!(words, saved)}</p> })}
                 <Account name=name chosen=chosen />
+                <Notifications />
                 <Devices sessions=sessions.unwrap_or_default() />
                 <SignOut />
             </div>
@@ -95,6 +97,40 @@ fn Account(name: String, chosen: String) -> impl IntoView {
                     <button class="button quiet" type="submit">{say!(words, save)}</button>
                 </div>
             </form>
+        </section>
+    }
+    .into_any()
+}
+
+/// What calls me on this device. It needs script, and is shown with it.
+#[component]
+fn Notifications() -> impl IntoView {
+    let words = use_words();
+    let on = RwSignal::new(true);
+    // Only the browser knows.
+    Effect::new(move |_| on.set(sound::is_on()));
+    let switch = move |event| {
+        on.set(event_target_checked(&event));
+        sound::switch(on.get_untracked());
+    };
+    view! {
+        <section class="settings-section with-script">
+            <h2>{say!(words, notifications)}</h2>
+            <div>
+                <label class="choice">
+                    <input
+                        type="checkbox"
+                        role="switch"
+                        aria-describedby="sound-hint"
+                        autocomplete="off"
+                        checked=true
+                        prop:checked=move || on.get()
+                        on:change=switch
+                    />
+                    <span>{say!(words, sound)}</span>
+                </label>
+                <p class="hint" id="sound-hint">{say!(words, sound_hint)}</p>
+            </div>
         </section>
     }
     .into_any()

@@ -1,7 +1,7 @@
 //! The messages of the open conversation.
 
 use crate::clock::Clock;
-use crate::live::Live;
+use crate::live::{Live, is_attended};
 use crate::names;
 use crate::parts::dividers::{DayChip, NewDivider};
 use crate::parts::each::each;
@@ -164,6 +164,8 @@ pub fn TimelineView(
                 aria-live=move || if older.get() || newer.get() { "off" } else { "polite" }
                 aria-busy=move || (older.get() || newer.get()).to_string()
                 tabindex="0"
+                // What sounds goes by it: live/ring.rs.
+                data-conversation=id.to_string()
                 node_ref=scroll.log
                 on:scroll=move |_| scroll.scrolled()
                 on:keydown=move |event| actions.on_key(&event)
@@ -337,16 +339,13 @@ fn read_what_is_seen(
         let newest = layout.with(|layout| layout.rows.values().filter_map(Row::seq).max());
         let seen = scroll.at_end().get() == Some(true) && at_head.get();
         let laid_out = scroll.log.get().is_some_and(|log| log.client_height() > 0);
-        let page = document();
-        let attended =
-            page.visibility_state() == web_sys::VisibilityState::Visible && page.has_focus().unwrap_or(false);
         // What I kept as unread while I was here stays so until I come back.
         let kept = unread_from.get();
         if kept.is_none() {
             came_with.set_value(None);
         }
         let kept = kept.is_some() && kept != came_with.get_value();
-        if let (Some(seq), true) = (newest, seen && laid_out && attended && !kept) {
+        if let (Some(seq), true) = (newest, seen && laid_out && is_attended() && !kept) {
             let behind = live.conversation(id).with_untracked(|one| {
                 one.as_ref().is_some_and(|one| {
                     one.unread > 0 || one.read_seq < seq || one.settings.unread_from.is_some()

@@ -2,6 +2,7 @@
 
 use super::{Loading, Moment, Request, SYNC_AGAIN, World};
 use crate::api::Span;
+use crate::inbox::Entry;
 use crate::outbox::Act;
 use crate::timeline::Applied;
 use protocol::{
@@ -29,7 +30,10 @@ impl World {
             }
             ServerFrame::Ack { nonce, message, .. } => self.acked(nonce, message, moment),
             ServerFrame::Refused(refusal) => self.refused(&refusal, moment),
-            ServerFrame::Event { conversation, change, .. } => self.change(conversation, change, moment),
+            ServerFrame::Event { conversation, change, .. } => {
+                self.hear(conversation, &change, moment);
+                self.change(conversation, change, moment);
+            }
             ServerFrame::Changes { conversation, from, to, changes, more } => {
                 self.changes(conversation, from, to, changes, more, moment);
                 self.flush_outbox(moment.now);
@@ -178,6 +182,16 @@ impl World {
             self.drop_conversation(id); // unsent messages to a conversation that is no longer mine
         }
         self.flush_outbox(moment.now);
+    }
+
+    /// Rings for what somebody else writes now. What is caught up comes in answers, and is no news.
+    fn hear(&mut self, id: ConversationId, change: &Change, moment: Moment) {
+        let ChangeKind::Posted { message } = &change.kind else { return };
+        // One that is not here yet begins with this.
+        let calls = |entry: &Entry| change.rev > entry.rev() && !entry.is_muted(moment.now);
+        if self.live && message.sender != self.me && self.inbox.get(id).is_none_or(calls) {
+            self.requests.push(Request::Ring(id, change.rev));
+        }
     }
 
     /// Applies one change to the list and to the messages, each by its own position.

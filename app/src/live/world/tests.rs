@@ -11,6 +11,7 @@ use server::Server;
 mod acts;
 mod company;
 mod personal;
+mod ring;
 mod server;
 mod simulation;
 

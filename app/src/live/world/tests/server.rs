@@ -413,7 +413,11 @@ impl Server {
                 world.message_fetched(id, message.ok_or(Code::NotFound));
             }
             // Kept by the tab, which survives here.
-            Request::Keep(_) | Request::Drop { .. } | Request::Refused(..) | Request::Reconnect => {}
+            Request::Keep(_)
+            | Request::Drop { .. }
+            | Request::Refused(..)
+            | Request::Reconnect
+            | Request::Ring(..) => {}
         }
     }
 }
