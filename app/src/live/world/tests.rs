@@ -170,7 +170,8 @@ fn a_gap_is_fetched_once() {
     let events = server.sent();
     world.frame(events[1].clone(), at(0));
     world.frame(events[2].clone(), at(0));
-    let syncs = world.take_requests();
+    let mut syncs = world.take_requests();
+    syncs.retain(|request| matches!(request, Request::Frame(_)));
     assert_eq!(syncs.len(), 1);
     assert!(matches!(syncs[0], Request::Frame(ClientFrame::Sync { after: 0, .. })));
     server.perform(syncs[0].clone(), &mut world, at(0));

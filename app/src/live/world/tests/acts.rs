@@ -301,7 +301,7 @@ fn a_recalled_message_is_unread_no_more() {
         world.frame(frame, at(0));
     }
     assert_eq!(counts(&world), (2, 1), "exact from the cached messages, without asking");
-    assert!(world.take_requests().is_empty());
+    assert_eq!(world.take_requests(), [Request::Ring(id, 6)]);
     assert_eq!(world.conversation(server.id).unwrap().last_message.unwrap().body, Body::Recalled);
     // Without them the server is asked.
     let mut far = tab(&server);
