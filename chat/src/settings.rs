@@ -44,12 +44,7 @@ impl FromStr for PresenceUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         let brokers: &[Broker<Self>] = &[
             #[cfg(feature = "redis")]
-            Broker {
-                schemes: &["redis", bus::redis::OVER_TLS],
-                port: bus::redis::PORT,
-                settings: &["db", "ca"],
-                of: Self::Redis,
-            },
+            redis(&["db", "ca"], Self::Redis),
         ];
         one_of(text, &[], brokers, "accepts `redis://HOST` or `rediss://HOST`")
     }
@@ -74,12 +69,7 @@ impl FromStr for CacheUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         let brokers: &[Broker<Self>] = &[
             #[cfg(feature = "redis")]
-            Broker {
-                schemes: &["redis", bus::redis::OVER_TLS],
-                port: bus::redis::PORT,
-                settings: &["db", "ca"],
-                of: Self::Redis,
-            },
+            redis(&["db", "ca"], Self::Redis),
         ];
         let words = [("memory", Self::Memory), ("off", Self::Off)];
         one_of(text, &words, brokers, "accepts `memory`, `off`, `redis://HOST` or `rediss://HOST`")
@@ -226,12 +216,7 @@ impl FromStr for BusUrl {
                 of: Self::Nats,
             },
             #[cfg(feature = "redis")]
-            Broker {
-                schemes: &["redis", bus::redis::OVER_TLS],
-                port: bus::redis::PORT,
-                settings: bus::redis::SETTINGS,
-                of: Self::Redis,
-            },
+            redis(bus::redis::SETTINGS, Self::Redis),
         ];
         let accepts = "accepts `channel`, `kafka://HOST`, `nats://HOST` or `redis://HOST`, or `tls://HOST` and `rediss://HOST` with TLS";
         one_of(text, &[("channel", Self::Channel)], brokers, accepts)
@@ -247,6 +232,12 @@ struct Broker<T> {
     /// What the address may set besides the prefix.
     settings: &'static [&'static str],
     of: fn(Address) -> T,
+}
+
+/// A Redis, whatever it is for.
+#[cfg(feature = "redis")]
+const fn redis<T>(settings: &'static [&'static str], of: fn(Address) -> T) -> Broker<T> {
+    Broker { schemes: &["redis", bus::redis::OVER_TLS], port: bus::redis::PORT, settings, of }
 }
 
 /// The one that a text names: a word, or the address of a server.

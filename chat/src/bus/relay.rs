@@ -321,9 +321,6 @@ async fn hear(
             }
             continue;
         };
-        if from == node {
-            continue;
-        }
         if last.len() >= NODES && !last.contains_key(&from) {
             last.clear();
         }

@@ -22,8 +22,8 @@ const WAITING_KB: &str = "32768";
 const WAITING: &str = "20000";
 /// How long the client itself tries, so that little is left of what was told as an error. It looks once a second.
 const TRIES_MS: &str = "1500";
-/// How long nothing may come of a producer: after a broker that hung, one was seen to answer nothing for as long as it lived, while
-/// others of the same process went on. A broker that is away costs a new producer as often.
+/// How long nothing may come of a producer: after a broker that hung, one seems to have stayed deaf while others went on. A broker
+/// that is away costs a new producer as often, which is why that is no warning.
 const DEAF: Duration = Duration::from_secs(5);
 
 /// An error in the client's words, without settings.
@@ -279,17 +279,20 @@ impl Sender {
     /// old one holds was told as unknown.
     fn replace_if_dead(&self, producer: &Arc<ThreadedProducer<Reports>>) {
         let deaf = self.failing().get_or_insert_with(Instant::now).elapsed() >= DEAF;
-        let why = match producer.client().fatal_error() {
-            Some((code, _)) => code.to_string(),
-            None if deaf => "nothing comes of what it is given".to_owned(),
+        match producer.client().fatal_error() {
+            Some((code, _)) => {
+                tracing::warn!(error = %code, "the producer cannot go on, another takes its place");
+            }
+            None if deaf => {
+                tracing::debug!(topic = self.topic, "nothing comes of a producer, another takes its place")
+            }
             None => return,
-        };
+        }
         *self.failing() = None;
         let mut place = self.producer.write().unwrap_or_else(PoisonError::into_inner);
         if !place.as_ref().is_some_and(|there| Arc::ptr_eq(there, producer)) {
             return;
         }
-        tracing::warn!(error = why, topic = self.topic, "the producer cannot go on, another takes its place");
         if let Ok(next) = self.connect() {
             let old = place.replace(next);
             thread::spawn(move || {
