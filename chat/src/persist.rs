@@ -233,7 +233,7 @@ impl Persist {
 
     /// Stores what a worker took from the broker, and tells each sender's node what became of it.
     async fn work(&self, posts: &[NewPost], origins: Vec<Origin>) -> Result<(), Error> {
-        let (outcomes, _) = self.timed(posts.len(), self.stores.messages.post(posts, &[])).await?;
+        let outcomes = self.timed(posts.len(), self.stores.messages.post_delivered(posts)).await?;
         self.known(&outcomes);
         for ((post, origin), outcome) in posts.iter().zip(origins).zip(outcomes) {
             match outcome {

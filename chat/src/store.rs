@@ -15,7 +15,7 @@ pub(crate) mod cached;
 mod conversations;
 mod digest;
 mod groups;
-mod messages;
+pub(crate) mod messages;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 pub(crate) mod transfer;
@@ -28,6 +28,7 @@ pub(crate) use conversations::{
 pub use messages::{Act, Span};
 pub(crate) use messages::{
     ActOutcome, BATCH, MarkOutcome, Marked, Messages, NewAct, NewMark, NewPost, Page, PostOutcome,
+    refused_before,
 };
 
 use async_trait::async_trait;

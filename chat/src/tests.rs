@@ -24,6 +24,7 @@ mod lossy;
 mod nodes;
 mod numbers;
 mod postgres;
+mod refused;
 mod replay;
 mod resume;
 mod statements;

@@ -4,6 +4,7 @@ use super::{Result, Standing};
 use async_trait::async_trait;
 use protocol::rest::{Changes, Receipts, Version};
 use protocol::{Body, Change, ConversationId, Emoji, Kind, Message, MessageId, Nonce, Timestamp, UserId};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Most messages and marks, together, of one transaction. More gains little: at 128 a commit the fsync is no longer
@@ -65,6 +66,35 @@ pub(crate) enum PostOutcome {
     NotFound,
     /// The message it answers is not in the conversation.
     NoSuchReply,
+}
+
+impl PostOutcome {
+    /// How a refusal is noted that could be another answer later; none where nothing has to be noted.
+    pub(crate) const fn refusal(&self) -> Option<i64> {
+        match self {
+            Self::NotFound => Some(1),
+            Self::NoSuchReply => Some(2),
+            // A nonce stays used.
+            Self::Stored { .. } | Self::Duplicate(_) | Self::OtherUse => None,
+        }
+    }
+
+    /// A refusal as it was noted.
+    pub(crate) const fn refused(noted: i64) -> Self {
+        match noted {
+            2 => Self::NoSuchReply,
+            _ => Self::NotFound,
+        }
+    }
+}
+
+/// How long a refusal is noted: longer than a broker keeps what it may deliver again, unless it is told otherwise.
+pub(crate) const REFUSED_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Refusals noted for ids below this are forgotten: ids begin with their time in milliseconds (RFC 9562, version 7).
+pub(crate) fn refused_before(now: Timestamp) -> MessageId {
+    let since = u128::try_from(now.millis()).unwrap_or_default().saturating_sub(REFUSED_FOR.as_millis());
+    MessageId::from_uuid(uuid::Uuid::from_u128(since << 80))
 }
 
 /// A read mark to be raised.
@@ -177,6 +207,9 @@ pub(crate) trait Messages: Send + Sync {
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
         self.post(posts, marks).await
     }
+    /// Writes messages that a broker keeps and may deliver again: what it refuses is noted in the same transaction, by the
+    /// message's id, so that it stays refused when it comes again. A retry by its sender is another message.
+    async fn post_delivered(&self, posts: &[NewPost]) -> Result<Vec<PostOutcome>>;
     /// What the nonces of these posts were used for, if at all: to be asked when the outcome of a commit is unknown.
     async fn look_up(&self, posts: &[NewPost]) -> Result<Vec<Option<PostOutcome>>>;
     /// Writes what happens to messages, in order, in one transaction; at most [`BATCH`].

@@ -175,6 +175,7 @@ pub(crate) const TABLES: &[Table] = &[
             ("seq", Integer),
         ],
     },
+    Table { name: "refused", key: 1, columns: &[("id", Id), ("reason", Integer)] },
 ];
 
 /// The row of `meta` that names what is being transferred here: such a database is not whole, no server starts on it.

@@ -59,6 +59,7 @@ async fn every_drift_is_found() {
             "INSERT INTO request SELECT nonce, sender, 0, conversation, seq FROM message WHERE seq = 1",
             "for something else",
         ),
+        ("INSERT INTO refused SELECT id, 1 FROM message WHERE seq = 2", "was refused, and is stored"),
         ("DELETE FROM meta WHERE key = 'epoch'", "no epoch"),
         ("UPDATE conversation SET kind = 0", "two people"),
         ("UPDATE member SET account = zeroblob(16) WHERE role = 0", "is a member somewhere and is not there"),

@@ -1,12 +1,14 @@
 //! The statements of a batch. Each takes arrays, one per column, so that a batch of any size is the same few statements
 //! and each is planned once per connection.
 
+use crate::clock;
 use crate::planted::{self, Mistake};
-use crate::store::{NewMark, NewPost};
+use crate::store::{NewMark, NewPost, refused_before};
 use protocol::{ConversationId, MessageId, UserId};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{PgConnection, Result};
+use sqlx::{PgConnection, Result, Row};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::rows;
@@ -39,6 +41,34 @@ pub(super) async fn read_posts(connection: &mut PgConnection, posts: &[NewPost])
         .bind(replies)
         .fetch_all(connection)
         .await
+}
+
+/// Which of these were refused when they were delivered before, and how.
+pub(super) async fn read_refused(
+    connection: &mut PgConnection,
+    posts: &[NewPost],
+) -> Result<HashMap<MessageId, i64>> {
+    let ids: Vec<_> = posts.iter().map(|post| post.id.uuid()).collect();
+    let rows = sqlx::query("SELECT id, reason FROM refused WHERE id = ANY($1)")
+        .bind(ids)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| Ok((MessageId::from_uuid(row.try_get("id")?), row.try_get("reason")?))).collect()
+}
+
+/// Notes what is refused, and forgets what was long ago.
+pub(super) async fn write_refused(connection: &mut PgConnection, refused: &[(MessageId, i64)]) -> Result<()> {
+    let (ids, reasons): (Vec<_>, Vec<_>) = refused.iter().map(|(id, reason)| (id.uuid(), *reason)).unzip();
+    sqlx::query(
+        "WITH forgotten AS (DELETE FROM refused WHERE id < $3) INSERT INTO refused (id, reason) \
+         SELECT * FROM unnest($1, $2) ON CONFLICT DO NOTHING",
+    )
+    .bind(ids)
+    .bind(reasons)
+    .bind(refused_before(clock::now()).uuid())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// One row a mark whose owner is a member: `i` (from 1), `head_seq`, `member_count`, `read_seq`, `kept_unread`.

@@ -138,6 +138,10 @@ const RECOUNTS: &[Recount] = &[
         sql: "SELECT m.conversation AS id, 0 AS \"is\", 0 AS should FROM request q \
               JOIN message m ON m.nonce = q.nonce AND m.sender = q.sender",
     },
+    Recount {
+        sentence: "Message {is} of conversation {id} was refused, and is stored.",
+        sql: "SELECT m.conversation AS id, m.seq AS \"is\", 0 AS should FROM refused f JOIN message m ON m.id = f.id",
+    },
 ];
 
 fn sentence(recount: &Recount, row: &PgRow) -> sqlx::Result<String> {

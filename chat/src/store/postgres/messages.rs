@@ -11,6 +11,25 @@ use protocol::rest::{Changes, Receipts, Version};
 use protocol::{ConversationId, Message, MessageId, UserId};
 use tokio::sync::Notify;
 
+impl Postgres {
+    async fn write(
+        &self,
+        (posts, marks): (&[NewPost], &[NewMark]),
+        committing: &Notify,
+        delivered: bool,
+    ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
+        let renamed = planted::renamed(posts);
+        let written = renamed.as_deref().unwrap_or(posts);
+        let mut outcomes = writing!(self, "write messages", |connection, phase| {
+            post::post(&mut connection, &phase, committing, (written, marks), delivered)
+        })?;
+        if renamed.is_some() {
+            planted::named_back(posts, &mut outcomes.0);
+        }
+        Ok(outcomes)
+    }
+}
+
 #[async_trait]
 impl Messages for Postgres {
     async fn post(
@@ -27,15 +46,11 @@ impl Messages for Postgres {
         marks: &[NewMark],
         committing: &Notify,
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
-        let renamed = planted::renamed(posts);
-        let written = renamed.as_deref().unwrap_or(posts);
-        let mut outcomes = writing!(self, "write messages", |connection, phase| {
-            post::post(&mut connection, &phase, committing, written, marks)
-        })?;
-        if renamed.is_some() {
-            planted::named_back(posts, &mut outcomes.0);
-        }
-        Ok(outcomes)
+        self.write((posts, marks), committing, false).await
+    }
+
+    async fn post_delivered(&self, posts: &[NewPost]) -> Result<Vec<PostOutcome>> {
+        Ok(self.write((posts, &[]), &Notify::new(), true).await?.0)
     }
 
     async fn look_up(&self, posts: &[NewPost]) -> Result<Vec<Option<PostOutcome>>> {

@@ -7,7 +7,7 @@ use super::mentions::{self, Mentions};
 use super::rows::{self, message_columns};
 use crate::planted::{self, Mistake};
 use crate::store::{MarkOutcome, Marked, NewMark, NewPost, PostOutcome, digest};
-use protocol::{ConversationId, UserId, limits};
+use protocol::{ConversationId, MessageId, UserId, limits};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Result, Row};
 use std::collections::HashMap;
@@ -66,10 +66,15 @@ struct Plan<'a> {
     names: Mentions,
     /// Rows of `mention`: whom, where, by whom.
     mentions: Vec<(Uuid, ConversationId, u64, UserId)>,
+    /// What was refused when it was delivered before, and how.
+    refused: HashMap<MessageId, i64>,
 }
 
 impl<'a> Plan<'a> {
     fn post(&mut self, row: &PgRow, post: &'a NewPost, body: String, digest: i64) -> Result<PostOutcome> {
+        if let Some(noted) = self.refused.get(&post.id) {
+            return Ok(PostOutcome::refused(*noted));
+        }
         if !row.try_get::<bool, _>("member")? {
             return Ok(PostOutcome::NotFound);
         }
@@ -95,6 +100,13 @@ impl<'a> Plan<'a> {
         *mark = (*mark).max(seq);
     }
 
+    /// What is refused for the first time, and how.
+    fn newly_refused(&self, posts: &[NewPost], outcomes: &[PostOutcome]) -> Vec<(MessageId, i64)> {
+        let refused =
+            posts.iter().zip(outcomes).filter_map(|(post, outcome)| Some((post.id, outcome.refusal()?)));
+        refused.filter(|(id, _)| !self.refused.contains_key(id)).collect()
+    }
+
     /// How many messages of this batch name a person after a place.
     fn names_after(&self, (conversation, user, place): (ConversationId, UserId, u64)) -> u64 {
         let just_now = self.mentions.iter().filter(|(account, id, seq, sender)| {
@@ -107,13 +119,14 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Writes a batch. What fails before the commit leaves no trace; `committing` is told when that begins.
+/// Writes a batch, `delivered` by a broker or not. What fails before the commit leaves no trace; `committing` is told when that
+/// begins.
 pub(super) async fn post(
     connection: &mut PgConnection,
     phase: &Phase,
     committing: &Notify,
-    posts: &[NewPost],
-    new_marks: &[NewMark],
+    (posts, new_marks): (&[NewPost], &[NewMark]),
+    delivered: bool,
 ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
     let conversations = posts.iter().map(|post| post.conversation);
     let conversations = conversations.chain(new_marks.iter().map(|mark| mark.conversation));
@@ -125,6 +138,9 @@ pub(super) async fn post(
         let found = batch::read_posts(&mut transaction, posts).await?;
         let texts = posts.iter().map(|post| (post.conversation, post.body.text()));
         plan.names = Mentions::resolve(&mut transaction, texts).await?;
+        if delivered {
+            plan.refused = batch::read_refused(&mut transaction, posts).await?;
+        }
         for ((i, post), row) in posts.iter().enumerate().zip(&found) {
             let body = json(post)?;
             let digest = digest::of_post(post, &body);
@@ -152,12 +168,20 @@ pub(super) async fn post(
             outcomes[i] = Some(outcome);
         }
     }
+    let outcomes: Vec<_> =
+        outcomes.into_iter().map(|outcome| outcome.unwrap_or(PostOutcome::NotFound)).collect();
     let marked = marks(&mut transaction, new_marks, &mut plan).await?;
+    let refused = if delivered { plan.newly_refused(posts, &outcomes) } else { Vec::new() };
+    if !refused.is_empty() {
+        batch::write_refused(&mut transaction, &refused).await?;
+    }
     let raised: Vec<_> = plan.marks.iter().map(|((id, user), seq)| (*id, *user, *seq)).collect();
     // Whoever sends raises their own mark: where there is none, nothing was sent either.
-    if raised.is_empty() {
+    if raised.is_empty() && refused.is_empty() {
         transaction.rollback().await?;
-    } else {
+        return Ok((outcomes, marked));
+    }
+    if !raised.is_empty() {
         let write = if plan.columns.is_empty() {
             batch::write_marks(&raised)
         } else {
@@ -165,10 +189,9 @@ pub(super) async fn post(
             plan.columns.write(&heads, &plan.mentions, &raised)
         };
         write.execute(&mut *transaction).await?;
-        committing.notify_one();
-        locks::commit(transaction, phase).await?;
     }
-    let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(PostOutcome::NotFound)).collect();
+    committing.notify_one();
+    locks::commit(transaction, phase).await?;
     Ok((outcomes, marked))
 }
 

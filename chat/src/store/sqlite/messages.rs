@@ -11,17 +11,17 @@ use async_trait::async_trait;
 use protocol::rest::{Changes, Receipts, Version};
 use protocol::{ConversationId, Message, MessageId, UserId};
 
-#[async_trait]
-impl Messages for Sqlite {
-    async fn post(
+impl Sqlite {
+    async fn write(
         &self,
         posts: &[NewPost],
         marks: &[NewMark],
+        delivered: bool,
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
         let turn = self.checkpoints.turn().await;
         let renamed = planted::renamed(posts);
         let new = renamed.clone().unwrap_or_else(|| posts.to_vec());
-        let (written, marked) = self.writer.write(new, marks.to_vec()).await?;
+        let (written, marked) = self.writer.write(new, marks.to_vec(), delivered).await?;
         self.checkpoints.committed();
         drop(turn);
         let mut posted = Vec::with_capacity(written.len());
@@ -40,6 +40,21 @@ impl Messages for Sqlite {
             planted::named_back(posts, &mut posted);
         }
         Ok((posted, marked))
+    }
+}
+
+#[async_trait]
+impl Messages for Sqlite {
+    async fn post(
+        &self,
+        posts: &[NewPost],
+        marks: &[NewMark],
+    ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
+        self.write(posts, marks, false).await
+    }
+
+    async fn post_delivered(&self, posts: &[NewPost]) -> Result<Vec<PostOutcome>> {
+        Ok(self.write(posts, &[], true).await?.0)
     }
 
     async fn look_up(&self, posts: &[NewPost]) -> Result<Vec<Option<PostOutcome>>> {

@@ -4,8 +4,11 @@ use super::failed;
 use super::mentions::{self, Named};
 use super::rows::{self, message_columns};
 use super::writer;
+use crate::clock;
 use crate::planted::{self, Mistake};
-use crate::store::{MarkOutcome, Marked, NewMark, NewPost, PostOutcome, Result, StoreError, digest};
+use crate::store::{
+    MarkOutcome, Marked, NewMark, NewPost, PostOutcome, Result, StoreError, digest, refused_before,
+};
 use protocol::{ConversationId, MessageId, UserId, limits};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
 use sqlx::{Row, SqliteConnection};
@@ -24,6 +27,9 @@ const INSERT: &str = "INSERT INTO message (conversation, seq, rev, posted_rev, i
      reply_to, mentions, mentions_all) VALUES (?1, ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 const MENTION: &str = "INSERT INTO mention (account, conversation, seq, sender) VALUES (?1, ?2, ?3, ?4)";
 const HEAD: &str = "UPDATE conversation SET head_seq = ?2, head_rev = ?3 WHERE id = ?1";
+const REFUSED: &str = "SELECT reason FROM refused WHERE id = ?1";
+const REFUSE: &str = "INSERT INTO refused (id, reason) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+const FORGET: &str = "DELETE FROM refused WHERE id < ?1";
 /// Marks are computed in the transaction that writes them, so that what is written is never lower.
 const MARK: &str =
     "UPDATE member SET read_seq = ?3, unread_from = NULL WHERE conversation = ?1 AND account = ?2";
@@ -125,12 +131,32 @@ struct Batch<'c> {
     insert: CachedStatement<'c>,
     heads: HashMap<ConversationId, (u64, u64)>,
     marks: HashMap<(ConversationId, UserId), u64>,
+    /// Whether a broker may deliver these again.
+    delivered: bool,
 }
 
 impl<'c> Batch<'c> {
-    fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+    fn new(connection: &'c Connection, delivered: bool) -> rusqlite::Result<Self> {
         let (known, insert) = (connection.prepare_cached(KNOWN)?, connection.prepare_cached(INSERT)?);
-        Ok(Self { connection, known, insert, heads: HashMap::new(), marks: HashMap::new() })
+        Ok(Self { connection, known, insert, heads: HashMap::new(), marks: HashMap::new(), delivered })
+    }
+
+    /// The answer that it got when it was delivered before, if that was a refusal.
+    fn refused(&self, post: &NewPost) -> rusqlite::Result<Option<PostOutcome>> {
+        if !self.delivered {
+            return Ok(None);
+        }
+        let mut statement = self.connection.prepare_cached(REFUSED)?;
+        let noted = statement.query_row([post.id.as_bytes()], |row| row.get(0)).optional()?;
+        Ok(noted.map(PostOutcome::refused))
+    }
+
+    fn refuse(&self, post: &NewPost, outcome: PostOutcome) -> rusqlite::Result<Written> {
+        if let (true, Some(reason)) = (self.delivered, outcome.refusal()) {
+            self.connection.prepare_cached(REFUSE)?.execute(params![post.id.as_bytes(), reason])?;
+            self.connection.prepare_cached(FORGET)?.execute([refused_before(clock::now()).as_bytes()])?;
+        }
+        Ok(Written::Outcome(outcome))
     }
 
     fn post(&mut self, post: &NewPost, body: &str) -> rusqlite::Result<Written> {
@@ -140,13 +166,16 @@ impl<'c> Batch<'c> {
         if let Some(known) = found.known(post, digest) {
             return Ok(known);
         }
+        if let Some(refused) = self.refused(post)? {
+            return Ok(Written::Outcome(refused));
+        }
         let (true, Some(kind), Some(head_seq), Some(head_rev)) =
             (found.member, found.kind, found.head_seq, found.head_rev)
         else {
-            return Ok(Written::Outcome(PostOutcome::NotFound));
+            return self.refuse(post, PostOutcome::NotFound);
         };
         if post.reply_to.is_some() && found.reply_seq.is_none() {
-            return Ok(Written::Outcome(PostOutcome::NoSuchReply));
+            return self.refuse(post, PostOutcome::NoSuchReply);
         }
         let (seq, rev) = match self.heads.get(&post.conversation) {
             Some((seq, rev)) => (seq + 1, rev + 1),
@@ -242,11 +271,12 @@ fn mark(connection: &Connection, mark: &NewMark) -> rusqlite::Result<MarkOutcome
     }))
 }
 
-/// Writes a batch. An error leaves nothing behind, unless it says that this is not known.
+/// Writes a batch, `delivered` by a broker or not. An error leaves nothing behind, unless it says that this is not known.
 pub(super) fn batch(
     connection: &mut Connection,
     posts: &[NewPost],
     marks: &[NewMark],
+    delivered: bool,
 ) -> Result<writer::Outcomes> {
     let failed = || writer::failed("write messages");
     let bodies = posts.iter().map(json).collect::<Result<Vec<_>>>()?;
@@ -254,7 +284,7 @@ pub(super) fn batch(
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed())?;
     let mut written = Vec::with_capacity(posts.len());
     if !posts.is_empty() {
-        let mut batch = Batch::new(&transaction).map_err(failed())?;
+        let mut batch = Batch::new(&transaction, delivered).map_err(failed())?;
         for (post, body) in posts.iter().zip(&bodies) {
             written.push(batch.post(post, body).map_err(failed())?);
         }
