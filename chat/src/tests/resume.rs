@@ -53,3 +53,21 @@ async fn a_hello_takes_three_queries_at_most_and_brings_what_the_list_has() {
     let frames = scene.chat.hello(&socket, resume).await.unwrap();
     assert_eq!(heads(&frames).iter().map(|c| (c.id, c.read_seq)).collect::<Vec<_>>(), [(ids[100], 1)]);
 }
+
+/// Whoever reads the database beside the server, to restore or to fill it, names the same epoch as the server.
+#[tokio::test]
+async fn the_epoch_told_is_the_one_in_the_database_whoever_opens_it() {
+    let scene = Scene::new().await;
+    let [ada] = scene.people().await;
+    scene.chat.shutdown().await;
+    let settings = settings(&scene.folder);
+    let bytes = "00112233445546778899aabbccddeeff";
+    let set = |literal: String| format!("UPDATE meta SET value = {literal} WHERE key = 'epoch'");
+    tamper(&settings, &set(format!("x'{bytes}'")), &set(format!("'\\x{bytes}'"))).await;
+    for _ in 0..2 {
+        let chat = Chat::open(settings.clone()).await.unwrap();
+        let told = chat.conversations(ada).await.unwrap().epoch.to_string();
+        assert_eq!(told.replace('-', ""), bytes);
+        chat.shutdown().await;
+    }
+}

@@ -507,6 +507,23 @@ fn c9_a_read_mark_moves_back() {
 }
 
 #[test]
+fn c9_of_several_nodes_one_may_tell_a_mark_late() {
+    let run = |several| What::Run { seed: 1, server: "0".into(), several, workload: Default::default() };
+    for several in [true, false] {
+        let mut story = Story::begin();
+        story.push(DRIVER, None, run(several));
+        let (conversation, user) = (story.room, story.ada);
+        for n in 1..=2 {
+            story.say("ada/1");
+            story.saw("ben/1", What::ReadSeen { conversation, user, seq: n, unread: None, mentions: None });
+        }
+        story.saw("ben/1", What::ReadSeen { conversation, user, seq: 1, unread: None, mentions: None });
+        let report = story.end_well();
+        assert_eq!(report.broken(), if several { vec![] } else { vec![Rule::C9] }, "{report}");
+    }
+}
+
+#[test]
 fn c9_a_mark_that_was_seen_is_gone_at_the_end() {
     let mut story = Story::begin();
     story.say("ada/1");

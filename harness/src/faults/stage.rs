@@ -138,6 +138,7 @@ impl Stage {
             .note(What::Run {
                 seed: round.seed,
                 server: version(binary),
+                several: nodes.len() > 1,
                 workload: [("size", format!("{:?}", round.size)), ("rate", round.rate.to_string())]
                     .map(|(name, value)| (name.to_owned(), value))
                     .into(),

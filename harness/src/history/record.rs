@@ -30,6 +30,9 @@ pub enum What {
         seed: u64,
         /// Version the server says it has.
         server: String,
+        /// Whether several nodes served: what one of them heard of a mark may be told at another after what came later.
+        #[serde(default)]
+        several: bool,
         /// Parameters of the workload, for people.
         workload: BTreeMap<String, String>,
     },

@@ -7,7 +7,9 @@ async fn a_history_is_read_as_it_was_written() {
     let path = folder.path().join("run.jsonl");
     let (history, writer) = History::begin(&path).unwrap();
     let user = protocol::UserId::generate();
-    history.note(What::Run { seed: 7, server: "0.1.0".into(), workload: Default::default() }).await;
+    history
+        .note(What::Run { seed: 7, server: "0.1.0".into(), several: false, workload: Default::default() })
+        .await;
     history.record("ada/1", user, What::Connected).await;
     drop(history);
     assert_eq!(writer.finish().await.unwrap(), 2);

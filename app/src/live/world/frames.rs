@@ -377,6 +377,10 @@ impl World {
     fn read(&mut self, id: ConversationId, user: UserId, seq: u64, counted: Option<(u64, u64)>) {
         let me = self.me;
         let Some(entry) = self.inbox.get_mut(id) else { return };
+        if user == me && seq < entry.conversation().read_seq {
+            // Of several nodes one may be late with it.
+            return;
+        }
         if user == me {
             let cached = match self.timelines.get(&id).map(|slot| &slot.state) {
                 Some(Loading::Here(timeline)) => Some(timeline),

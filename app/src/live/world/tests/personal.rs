@@ -190,6 +190,18 @@ fn what_is_kept_as_unread_counts_until_it_is_read() {
 }
 
 #[test]
+fn a_mark_that_is_told_late_changes_nothing() {
+    let (mut world, mut server) = connected();
+    world.mark_unread(server.id, 7, at(0));
+    settle(&mut world, &mut server);
+    let before = world.conversation(server.id).unwrap();
+    assert_eq!(before.settings.unread_from, Some(7));
+    let (conversation, user) = (server.id, user(ME));
+    world.frame(ServerFrame::Read { conversation, user, seq: 3, unread: Some(6), mentions: Some(6) }, at(0));
+    assert_eq!(world.conversation(server.id).unwrap(), before);
+}
+
+#[test]
 fn reading_again_is_told_even_where_the_mark_stays() {
     let (mut world, mut server) = connected();
     world.mark_unread(server.id, 7, at(0));
