@@ -34,7 +34,7 @@ bench-cluster: ## measure nodes on one Postgres with every bus, ten minutes (CLU
 torture: build ## break a server in every way for twelve minutes and judge what its clients saw (ARGS: --only kill, --seed 7, …)
 	@scripts/torture $(ARGS)
 
-torture-cluster: build ## the same for three nodes on Postgres and every broker, half an hour (CLUSTERS="nats kafka:queued", SEEDS, ARGS)
+torture-cluster: build ## the same for three nodes on Postgres and every broker, an hour (CLUSTERS="nats kafka:queued", SEEDS, ARGS)
 	@scripts/tools services && scripts/torture-cluster $(ARGS)
 
 BUS ?= redis

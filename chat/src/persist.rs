@@ -1,5 +1,5 @@
 //! The one writer of conversations: takes what is queued, commits it in one transaction, answers all of it, tells
-//! the bus. One task gives out what is to be written, so that commits, answers and events have one [`order`].
+//! the bus. One task writes, so that commits, answers and events have one [`order`].
 
 mod order;
 
@@ -19,7 +19,7 @@ use crate::store::{
 use protocol::{Change, ChangeKind, Conversation, ConversationId, Message, Nonce, ServerFrame, UserId};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 /// Writes that may wait for the writer. When full, a request is refused as retryable at once: the sender's outbox
 /// keeps it, and waiting longer would only hide that the disk is too slow.
@@ -183,15 +183,14 @@ impl Persist {
         }
     }
 
-    /// Writes messages and marks; says when all that is left is to commit them, and tells nobody before it may.
-    async fn post(&self, batch: Batch, committing: Arc<Notify>, may_tell: oneshot::Receiver<()>) {
+    /// Writes messages and marks.
+    async fn post(&self, batch: Batch) {
+        if batch.posts.is_empty() && batch.marks.is_empty() {
+            return;
+        }
         planted::ack_early(&self.stores, &batch.posts, &batch.replies).await;
         let size = batch.posts.len() + batch.marks.len();
-        let ahead = self.stores.messages.post_ahead(&batch.posts, &batch.marks, &committing);
-        let written = self.timed(size, ahead).await;
-        // An error only says that the writer is gone; who asked is answered all the same.
-        let _gone = may_tell.await;
-        match written {
+        match self.timed(size, self.stores.messages.post(&batch.posts, &batch.marks)).await {
             Ok((posted, marked)) => self.tell(batch, posted, marked).await,
             Err(error) if error.unknown => self.recover(batch, error.into()).await,
             Err(error) => batch.refuse(&error.into()),

@@ -1,8 +1,4 @@
-//! In which order what is queued is written and told.
-//!
-//! While a batch of messages commits, the next one is read for and written, where it is of other conversations: the disk
-//! works for the one, the processor for the other. What was begun first is told first. Two at most are under way, and
-//! everything that is no message or mark waits for both.
+//! In which order what is queued is written and told: one transaction after the other, each told before the next begins.
 
 use super::{Job, PATIENCE, Persist, Reply, Waiting};
 use crate::bus::Bus;
@@ -11,12 +7,9 @@ use crate::hub::SocketId;
 use crate::metrics::Metrics;
 use crate::store::{BATCH, Marked, NewAct, NewMark, NewPost, NewSettings, Personal, Stores};
 use protocol::{ConversationId, UserId};
-use std::collections::HashSet;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::sync::mpsc;
 
 /// Takes jobs until every sender is gone, then ends: what was queued is committed.
 pub(crate) async fn run(
@@ -25,72 +18,17 @@ pub(crate) async fn run(
     bus: Arc<dyn Bus>,
     metrics: Arc<Metrics>,
 ) {
-    let mut order = Order { persist: Arc::new(Persist { stores, bus, metrics }), ahead: None };
+    let persist = Persist { stores, bus, metrics };
     let mut queued = Vec::with_capacity(BATCH);
     while jobs.recv_many(&mut queued, BATCH).await > 0 {
-        order.all(std::mem::take(&mut queued)).await;
-    }
-    order.settle().await;
-}
-
-/// A batch that commits.
-struct Ahead {
-    task: JoinHandle<()>,
-    conversations: HashSet<ConversationId>,
-}
-
-struct Order {
-    persist: Arc<Persist>,
-    ahead: Option<Ahead>,
-}
-
-/// A panic is the writer's own, whichever task it was in.
-fn ended(result: Result<(), JoinError>) {
-    if let Err(error) = result
-        && error.is_panic()
-    {
-        resume_unwind(error.into_panic());
+        persist.all(queued.drain(..)).await;
     }
 }
 
-impl Order {
-    /// Waits until everything that was begun is told.
-    async fn settle(&mut self) {
-        if let Some(ahead) = self.ahead.take() {
-            ended(ahead.task.await);
-        }
-    }
-
-    /// Returns when all that is left of it is to commit, and what was begun before it is told.
-    async fn post(&mut self, batch: Batch) {
-        if batch.posts.is_empty() && batch.marks.is_empty() {
-            return;
-        }
-        let conversations = batch.posts.iter().map(|post| post.conversation);
-        let conversations: HashSet<_> =
-            conversations.chain(batch.marks.iter().map(|mark| mark.conversation)).collect();
-        // What one conversation is told keeps its order, even where a commit fails.
-        if self.ahead.as_ref().is_some_and(|ahead| !ahead.conversations.is_disjoint(&conversations)) {
-            self.settle().await;
-        }
-        let committing = Arc::new(Notify::new());
-        let (tell, may_tell) = oneshot::channel();
-        let (persist, telling) = (self.persist.clone(), committing.clone());
-        let mut task = tokio::spawn(async move { persist.post(batch, telling, may_tell).await });
-        self.settle().await;
-        // It waits for this, unless it has panicked.
-        let _gone = tell.send(());
-        tokio::select! {
-            biased;
-            result = &mut task => return ended(result),
-            () = committing.notified() => {}
-        }
-        self.ahead = Some(Ahead { task, conversations });
-    }
-
+impl Persist {
     /// Messages and marks that stand together share a transaction, and so do acts, and so do settings; the rarer jobs
     /// between them have their own. What one person does keeps its order.
-    async fn all(&mut self, jobs: Vec<(Instant, Job)>) {
+    async fn all(&self, jobs: impl Iterator<Item = (Instant, Job)>) {
         let mut batch = Batch::default();
         for (since, job) in jobs {
             if since.elapsed() > PATIENCE {
@@ -115,33 +53,27 @@ impl Order {
                 }
                 Job::Create(new, waiting) => {
                     self.commit(std::mem::take(&mut batch)).await;
-                    self.settle().await;
-                    let _gone = waiting.send(self.persist.create(new).await);
+                    let _gone = waiting.send(self.create(new).await);
                 }
                 Job::Edit(edit, waiting) => {
                     self.commit(std::mem::take(&mut batch)).await;
-                    self.settle().await;
-                    let _gone = waiting.send(self.persist.edit(edit).await);
+                    let _gone = waiting.send(self.edit(edit).await);
                 }
                 Job::Set(new, origin, waiting) => batch.sets.push((new, origin, waiting)),
                 Job::Work { posts, origins, waiting } => {
                     self.commit(std::mem::take(&mut batch)).await;
-                    self.settle().await;
-                    let _gone = waiting.send(self.persist.work(&posts, origins).await);
+                    let _gone = waiting.send(self.work(&posts, origins).await);
                 }
             }
         }
         self.commit(batch).await;
     }
 
-    async fn commit(&mut self, mut batch: Batch) {
+    async fn commit(&self, mut batch: Batch) {
         let (acts, sets) = (std::mem::take(&mut batch.acts), std::mem::take(&mut batch.sets));
         self.post(batch).await;
-        if !acts.is_empty() || !sets.is_empty() {
-            self.settle().await;
-            self.persist.act(acts).await;
-            self.persist.set(sets).await;
-        }
+        self.act(acts).await;
+        self.set(sets).await;
     }
 }
 

@@ -5,7 +5,6 @@ use async_trait::async_trait;
 use protocol::rest::{Changes, Receipts, Version};
 use protocol::{Body, Change, ConversationId, Emoji, Kind, Message, MessageId, Nonce, Timestamp, UserId};
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// Most messages and marks, together, of one transaction. More gains little: at 128 a commit the fsync is no longer
 /// what a message costs.
@@ -197,16 +196,6 @@ pub(crate) trait Messages: Send + Sync {
         posts: &[NewPost],
         marks: &[NewMark],
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)>;
-    /// The same for a caller that goes on meanwhile: `committing` is told once all that is left is to commit, by a store that
-    /// can write another batch then.
-    async fn post_ahead(
-        &self,
-        posts: &[NewPost],
-        marks: &[NewMark],
-        _committing: &Notify,
-    ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
-        self.post(posts, marks).await
-    }
     /// Writes messages that a broker keeps and may deliver again: what it refuses is noted in the same transaction, by the
     /// message's id, so that it stays refused when it comes again. A retry by its sender is another message.
     async fn post_delivered(&self, posts: &[NewPost]) -> Result<Vec<PostOutcome>>;

@@ -9,19 +9,17 @@ use crate::store::{
 use async_trait::async_trait;
 use protocol::rest::{Changes, Receipts, Version};
 use protocol::{ConversationId, Message, MessageId, UserId};
-use tokio::sync::Notify;
 
 impl Postgres {
     async fn write(
         &self,
         (posts, marks): (&[NewPost], &[NewMark]),
-        committing: &Notify,
         delivered: bool,
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
         let renamed = planted::renamed(posts);
         let written = renamed.as_deref().unwrap_or(posts);
         let mut outcomes = writing!(self, "write messages", |connection, phase| {
-            post::post(&mut connection, &phase, committing, (written, marks), delivered)
+            post::post(&mut connection, &phase, (written, marks), delivered)
         })?;
         if renamed.is_some() {
             planted::named_back(posts, &mut outcomes.0);
@@ -37,20 +35,11 @@ impl Messages for Postgres {
         posts: &[NewPost],
         marks: &[NewMark],
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
-        self.post_ahead(posts, marks, &Notify::new()).await
-    }
-
-    async fn post_ahead(
-        &self,
-        posts: &[NewPost],
-        marks: &[NewMark],
-        committing: &Notify,
-    ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
-        self.write((posts, marks), committing, false).await
+        self.write((posts, marks), false).await
     }
 
     async fn post_delivered(&self, posts: &[NewPost]) -> Result<Vec<PostOutcome>> {
-        Ok(self.write((posts, &[]), &Notify::new(), true).await?.0)
+        Ok(self.write((posts, &[]), true).await?.0)
     }
 
     async fn look_up(&self, posts: &[NewPost]) -> Result<Vec<Option<PostOutcome>>> {

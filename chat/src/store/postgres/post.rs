@@ -11,7 +11,6 @@ use protocol::{ConversationId, MessageId, UserId, limits};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Result, Row};
 use std::collections::HashMap;
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 fn json(post: &NewPost) -> Result<String> {
@@ -119,12 +118,10 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Writes a batch, `delivered` by a broker or not. What fails before the commit leaves no trace; `committing` is told when that
-/// begins.
+/// Writes a batch, `delivered` by a broker or not. What fails before the commit leaves no trace.
 pub(super) async fn post(
     connection: &mut PgConnection,
     phase: &Phase,
-    committing: &Notify,
     (posts, new_marks): (&[NewPost], &[NewMark]),
     delivered: bool,
 ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
@@ -190,7 +187,6 @@ pub(super) async fn post(
         };
         write.execute(&mut *transaction).await?;
     }
-    committing.notify_one();
     locks::commit(transaction, phase).await?;
     Ok((outcomes, marked))
 }
