@@ -59,8 +59,10 @@ async fn a_hello_takes_three_queries_at_most_and_brings_what_the_list_has() {
 async fn the_epoch_told_is_the_one_in_the_database_whoever_opens_it() {
     let scene = Scene::new().await;
     let [ada] = scene.people().await;
-    scene.chat.shutdown().await;
-    let settings = settings(&scene.folder);
+    let Scene { chat, folder } = scene;
+    chat.shutdown().await;
+    drop(chat);
+    let settings = settings(&folder);
     let bytes = "00112233445546778899aabbccddeeff";
     let set = |literal: String| format!("UPDATE meta SET value = {literal} WHERE key = 'epoch'");
     tamper(&settings, &set(format!("x'{bytes}'")), &set(format!("'\\x{bytes}'"))).await;
