@@ -7,7 +7,7 @@ const KEY: &str = "confab.sound";
 const OFF: &str = "off";
 
 /// None where the browser forbids it: then the sound is on.
-fn storage() -> Option<Storage> {
+pub(crate) fn storage() -> Option<Storage> {
     window().local_storage().ok().flatten()
 }
 

@@ -14,7 +14,7 @@ use crate::metrics::{Depth, Metrics};
 use crate::planted;
 use crate::store::{
     ActOutcome, Created, Edited, GroupEdit, MarkOutcome, Marked, NewAct, NewConversation, NewMark, NewPost,
-    NewSettings, Personal, PostOutcome, StoreError, Stores,
+    NewSettings, Personal, PostOutcome, Source, StoreError, Stores,
 };
 use protocol::{Change, ChangeKind, Conversation, ConversationId, Message, Nonce, ServerFrame, UserId};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -232,7 +232,8 @@ impl Persist {
 
     /// Stores what a worker took from the broker, and tells each sender's node what became of it.
     async fn work(&self, posts: &[NewPost], origins: Vec<Origin>) -> Result<(), Error> {
-        let outcomes = self.timed(posts.len(), self.stores.messages.post_delivered(posts)).await?;
+        let outcomes =
+            self.timed(posts.len(), self.stores.messages.post_submitted(posts, Source::Broker)).await?;
         self.known(&outcomes);
         for ((post, origin), outcome) in posts.iter().zip(origins).zip(outcomes) {
             match outcome {

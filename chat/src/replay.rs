@@ -9,7 +9,7 @@ use crate::bus::intake::Kept;
 use crate::bus::sealed::Seal;
 use crate::bus::wire::WireError;
 use crate::ingest::Submitted;
-use crate::store::{BATCH, NewPost, PostOutcome, StoreError, Stores};
+use crate::store::{BATCH, NewPost, PostOutcome, Source, StoreError, Stores};
 use protocol::Timestamp;
 use std::fmt;
 
@@ -107,7 +107,7 @@ pub(crate) async fn all(mut kept: Kept, stores: &Stores) -> Result<Vec<String>, 
             continue;
         }
         posts.iter().for_each(|post| tally.read(post));
-        let outcomes = stores.messages.post_delivered(&posts).await.map_err(Stopped::Store)?;
+        let outcomes = stores.messages.post_submitted(&posts, Source::Topic).await.map_err(Stopped::Store)?;
         posts.iter().zip(&outcomes).for_each(|(post, outcome)| tally.add(post, outcome));
     }
     match tally {

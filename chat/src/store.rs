@@ -6,7 +6,7 @@
 //! - a method that returned `Err` has stored nothing, unless the error says that this is `unknown`;
 //! - `seq` and `rev` are dense, allocated in the transaction that writes what they number;
 //! - membership is checked in the transaction that writes, not before it;
-//! - [`Messages::post`], and the methods of [`Conversations`] that change something, are called by one task
+//! - [`Messages::post`], [`Messages::post_submitted`], and the methods of [`Conversations`] that change something, are called by one task
 //!   (`persist`), one at a time; all other methods by any number of tasks.
 
 mod accounts;
@@ -15,7 +15,7 @@ pub(crate) mod cached;
 mod conversations;
 mod digest;
 mod groups;
-pub(crate) mod messages;
+mod messages;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 pub(crate) mod transfer;
@@ -27,7 +27,7 @@ pub(crate) use conversations::{
 };
 pub use messages::{Act, Span};
 pub(crate) use messages::{
-    ActOutcome, BATCH, MarkOutcome, Marked, Messages, NewAct, NewMark, NewPost, Page, PostOutcome,
+    ActOutcome, BATCH, MarkOutcome, Marked, Messages, NewAct, NewMark, NewPost, Page, PostOutcome, Source,
     refused_before,
 };
 

@@ -3,7 +3,7 @@
 
 use super::{Live, is_attended, locks};
 use crate::socket::Timer;
-use crate::sound;
+use crate::sound::{self, storage};
 use js_sys::{Promise, Reflect};
 use leptos::prelude::{document, window, window_event_listener_untyped};
 use leptos::task::spawn_local;
@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::closure::Closure;
-use web_sys::{AudioContext, AudioContextState, Storage};
+use web_sys::{AudioContext, AudioContextState};
 
 /// Time for another tab to say that somebody sees the message there. Browsers round it up to a second in hidden pages.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -111,10 +111,6 @@ fn is_seen(id: ConversationId, rev: u64) -> bool {
     let last =
         seen.split_once(' ').filter(|(one, _)| one.parse() == Ok(id)).and_then(|(_, rev)| rev.parse().ok());
     last.is_some_and(|last: u64| last >= rev)
-}
-
-fn storage() -> Option<Storage> {
-    window().local_storage().ok().flatten()
 }
 
 /// Plays it, unless a tab did so just now.

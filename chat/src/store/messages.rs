@@ -1,6 +1,7 @@
 //! Messages, read marks and the log, as a store keeps them.
 
 use super::{Result, Standing};
+use crate::clock;
 use async_trait::async_trait;
 use protocol::rest::{Changes, Receipts, Version};
 use protocol::{Body, Change, ConversationId, Emoji, Kind, Message, MessageId, Nonce, Timestamp, UserId};
@@ -87,12 +88,37 @@ impl PostOutcome {
     }
 }
 
+/// Where messages come from, and with that what their refusals mean. A retry by its sender is another message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Their sender, who is answered at once: they do not come again.
+    Sender,
+    /// A broker, which may deliver them again: a refusal is noted in the same transaction, by the message's id, and stays one.
+    Broker,
+    /// A topic that is read again: a noted refusal stays one, but none is noted, because whoever reads it may mend what was missing
+    /// and read it once more.
+    Topic,
+}
+
+impl Source {
+    /// Whether earlier refusals are looked for.
+    pub(crate) fn heeds_refusals(self) -> bool {
+        self != Self::Sender
+    }
+
+    /// Whether refusals are kept.
+    pub(crate) fn notes_refusals(self) -> bool {
+        self == Self::Broker
+    }
+}
+
 /// How long a refusal is noted: longer than a broker keeps what it may deliver again, unless it is told otherwise.
-pub(crate) const REFUSED_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+const REFUSED_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Refusals noted for ids below this are forgotten: ids begin with their time in milliseconds (RFC 9562, version 7).
-pub(crate) fn refused_before(now: Timestamp) -> MessageId {
-    let since = u128::try_from(now.millis()).unwrap_or_default().saturating_sub(REFUSED_FOR.as_millis());
+pub(crate) fn refused_before() -> MessageId {
+    let since =
+        u128::try_from(clock::now().millis()).unwrap_or_default().saturating_sub(REFUSED_FOR.as_millis());
     MessageId::from_uuid(uuid::Uuid::from_u128(since << 80))
 }
 
@@ -196,9 +222,8 @@ pub(crate) trait Messages: Send + Sync {
         posts: &[NewPost],
         marks: &[NewMark],
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)>;
-    /// Writes messages that a broker keeps and may deliver again: what it refuses is noted in the same transaction, by the
-    /// message's id, so that it stays refused when it comes again. A retry by its sender is another message.
-    async fn post_delivered(&self, posts: &[NewPost]) -> Result<Vec<PostOutcome>>;
+    /// Writes messages that were submitted to a broker.
+    async fn post_submitted(&self, posts: &[NewPost], source: Source) -> Result<Vec<PostOutcome>>;
     /// What the nonces of these posts were used for, if at all: to be asked when the outcome of a commit is unknown.
     async fn look_up(&self, posts: &[NewPost]) -> Result<Vec<Option<PostOutcome>>>;
     /// Writes what happens to messages, in order, in one transaction; at most [`BATCH`].

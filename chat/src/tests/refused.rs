@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::clock;
-use crate::store::messages::REFUSED_FOR;
-use crate::store::{NewPost, PostOutcome};
+use crate::store::{NewPost, PostOutcome, Source};
 use protocol::MessageId;
 
 fn post(sender: Identity, conversation: ConversationId, reply_to: Option<MessageId>) -> NewPost {
@@ -20,7 +19,11 @@ fn post(sender: Identity, conversation: ConversationId, reply_to: Option<Message
 
 impl Scene {
     async fn deliver(&self, posts: &[NewPost]) -> Vec<PostOutcome> {
-        self.chat.inner.stores.messages.post_delivered(posts).await.unwrap()
+        self.read_from(Source::Broker, posts).await
+    }
+
+    async fn read_from(&self, source: Source, posts: &[NewPost]) -> Vec<PostOutcome> {
+        self.chat.inner.stores.messages.post_submitted(posts, source).await.unwrap()
     }
 }
 
@@ -60,7 +63,7 @@ async fn refusals_of_long_ago_are_forgotten_with_the_next_one() {
     let scene = Scene::new().await;
     let [ada, ben] = scene.people().await;
     let id = scene.group(ada, &[]).await;
-    let long_ago = u128::try_from(clock::now().millis()).unwrap() - REFUSED_FOR.as_millis() - 1_000;
+    let long_ago = u128::try_from(clock::now().millis()).unwrap() - 31 * 24 * 3_600_000;
     let old =
         NewPost { id: MessageId::from_uuid(uuid::Uuid::from_u128(long_ago << 80)), ..post(ben, id, None) };
     let recent = post(ben, id, None);
@@ -70,4 +73,20 @@ async fn refusals_of_long_ago_are_forgotten_with_the_next_one() {
     scene.chat.add_member(ada, id, ben.user).await.unwrap();
     assert_eq!(scene.deliver(&[recent]).await, [PostOutcome::NotFound]);
     assert!(matches!(scene.deliver(&[old]).await[..], [PostOutcome::Stored { .. }]));
+}
+
+/// Who replays a topic is told what is refused, may let somebody in, and replays it again.
+#[tokio::test]
+async fn a_replay_heeds_what_workers_refused_and_notes_nothing_itself() {
+    let scene = Scene::new().await;
+    let [ada, ben] = scene.people().await;
+    let id = scene.group(ada, &[]).await;
+    let (refused, lost) = (post(ben, id, None), post(ben, id, None));
+    assert_eq!(scene.deliver(std::slice::from_ref(&refused)).await, [PostOutcome::NotFound]);
+    let topic = [refused, lost];
+    let first = scene.read_from(Source::Topic, &topic).await;
+    assert_eq!(first, [PostOutcome::NotFound, PostOutcome::NotFound]);
+    scene.chat.add_member(ada, id, ben.user).await.unwrap();
+    let again = scene.read_from(Source::Topic, &topic).await;
+    assert!(matches!(again[..], [PostOutcome::NotFound, PostOutcome::Stored { .. }]));
 }

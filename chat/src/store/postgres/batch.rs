@@ -1,7 +1,6 @@
 //! The statements of a batch. Each takes arrays, one per column, so that a batch of any size is the same few statements
 //! and each is planned once per connection.
 
-use crate::clock;
 use crate::planted::{self, Mistake};
 use crate::store::{NewMark, NewPost, refused_before};
 use protocol::{ConversationId, MessageId, UserId};
@@ -65,7 +64,7 @@ pub(super) async fn write_refused(connection: &mut PgConnection, refused: &[(Mes
     )
     .bind(ids)
     .bind(reasons)
-    .bind(refused_before(clock::now()).uuid())
+    .bind(refused_before().uuid())
     .execute(connection)
     .await?;
     Ok(())

@@ -4,7 +4,8 @@ use super::connections::{reading, writing};
 use super::{Postgres, acts, connections, log, post};
 use crate::planted;
 use crate::store::{
-    ActOutcome, MarkOutcome, Messages, NewAct, NewMark, NewPost, Page, PostOutcome, Result, Span, Standing,
+    ActOutcome, MarkOutcome, Messages, NewAct, NewMark, NewPost, Page, PostOutcome, Result, Source, Span,
+    Standing,
 };
 use async_trait::async_trait;
 use protocol::rest::{Changes, Receipts, Version};
@@ -14,12 +15,12 @@ impl Postgres {
     async fn write(
         &self,
         (posts, marks): (&[NewPost], &[NewMark]),
-        delivered: bool,
+        source: Source,
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
         let renamed = planted::renamed(posts);
         let written = renamed.as_deref().unwrap_or(posts);
         let mut outcomes = writing!(self, "write messages", |connection, phase| {
-            post::post(&mut connection, &phase, (written, marks), delivered)
+            post::post(&mut connection, &phase, (written, marks), source)
         })?;
         if renamed.is_some() {
             planted::named_back(posts, &mut outcomes.0);
@@ -35,11 +36,11 @@ impl Messages for Postgres {
         posts: &[NewPost],
         marks: &[NewMark],
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
-        self.write((posts, marks), false).await
+        self.write((posts, marks), Source::Sender).await
     }
 
-    async fn post_delivered(&self, posts: &[NewPost]) -> Result<Vec<PostOutcome>> {
-        Ok(self.write((posts, &[]), true).await?.0)
+    async fn post_submitted(&self, posts: &[NewPost], source: Source) -> Result<Vec<PostOutcome>> {
+        Ok(self.write((posts, &[]), source).await?.0)
     }
 
     async fn look_up(&self, posts: &[NewPost]) -> Result<Vec<Option<PostOutcome>>> {

@@ -6,7 +6,7 @@ use super::locks;
 use super::mentions::{self, Mentions};
 use super::rows::{self, message_columns};
 use crate::planted::{self, Mistake};
-use crate::store::{MarkOutcome, Marked, NewMark, NewPost, PostOutcome, digest};
+use crate::store::{MarkOutcome, Marked, NewMark, NewPost, PostOutcome, Source, digest};
 use protocol::{ConversationId, MessageId, UserId, limits};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Result, Row};
@@ -118,12 +118,12 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Writes a batch, `delivered` by a broker or not. What fails before the commit leaves no trace.
+/// Writes a batch. What fails before the commit leaves no trace.
 pub(super) async fn post(
     connection: &mut PgConnection,
     phase: &Phase,
     (posts, new_marks): (&[NewPost], &[NewMark]),
-    delivered: bool,
+    source: Source,
 ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
     let conversations = posts.iter().map(|post| post.conversation);
     let conversations = conversations.chain(new_marks.iter().map(|mark| mark.conversation));
@@ -135,7 +135,7 @@ pub(super) async fn post(
         let found = batch::read_posts(&mut transaction, posts).await?;
         let texts = posts.iter().map(|post| (post.conversation, post.body.text()));
         plan.names = Mentions::resolve(&mut transaction, texts).await?;
-        if delivered {
+        if source.heeds_refusals() {
             plan.refused = batch::read_refused(&mut transaction, posts).await?;
         }
         for ((i, post), row) in posts.iter().enumerate().zip(&found) {
@@ -168,7 +168,7 @@ pub(super) async fn post(
     let outcomes: Vec<_> =
         outcomes.into_iter().map(|outcome| outcome.unwrap_or(PostOutcome::NotFound)).collect();
     let marked = marks(&mut transaction, new_marks, &mut plan).await?;
-    let refused = if delivered { plan.newly_refused(posts, &outcomes) } else { Vec::new() };
+    let refused = if source.notes_refusals() { plan.newly_refused(posts, &outcomes) } else { Vec::new() };
     if !refused.is_empty() {
         batch::write_refused(&mut transaction, &refused).await?;
     }

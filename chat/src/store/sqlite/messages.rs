@@ -4,8 +4,8 @@ use super::post::{self, Written};
 use super::{Sqlite, acts, failed, log, uncommitted};
 use crate::planted;
 use crate::store::{
-    Act, ActOutcome, MarkOutcome, Messages, NewAct, NewMark, NewPost, Page, PostOutcome, Result, Span,
-    Standing,
+    Act, ActOutcome, MarkOutcome, Messages, NewAct, NewMark, NewPost, Page, PostOutcome, Result, Source,
+    Span, Standing,
 };
 use async_trait::async_trait;
 use protocol::rest::{Changes, Receipts, Version};
@@ -16,12 +16,12 @@ impl Sqlite {
         &self,
         posts: &[NewPost],
         marks: &[NewMark],
-        delivered: bool,
+        source: Source,
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
         let turn = self.checkpoints.turn().await;
         let renamed = planted::renamed(posts);
         let new = renamed.clone().unwrap_or_else(|| posts.to_vec());
-        let (written, marked) = self.writer.write(new, marks.to_vec(), delivered).await?;
+        let (written, marked) = self.writer.write(new, marks.to_vec(), source).await?;
         self.checkpoints.committed();
         drop(turn);
         let mut posted = Vec::with_capacity(written.len());
@@ -50,11 +50,11 @@ impl Messages for Sqlite {
         posts: &[NewPost],
         marks: &[NewMark],
     ) -> Result<(Vec<PostOutcome>, Vec<MarkOutcome>)> {
-        self.write(posts, marks, false).await
+        self.write(posts, marks, Source::Sender).await
     }
 
-    async fn post_delivered(&self, posts: &[NewPost]) -> Result<Vec<PostOutcome>> {
-        Ok(self.write(posts, &[], true).await?.0)
+    async fn post_submitted(&self, posts: &[NewPost], source: Source) -> Result<Vec<PostOutcome>> {
+        Ok(self.write(posts, &[], source).await?.0)
     }
 
     async fn look_up(&self, posts: &[NewPost]) -> Result<Vec<Option<PostOutcome>>> {

@@ -4,10 +4,9 @@ use super::failed;
 use super::mentions::{self, Named};
 use super::rows::{self, message_columns};
 use super::writer;
-use crate::clock;
 use crate::planted::{self, Mistake};
 use crate::store::{
-    MarkOutcome, Marked, NewMark, NewPost, PostOutcome, Result, StoreError, digest, refused_before,
+    MarkOutcome, Marked, NewMark, NewPost, PostOutcome, Result, Source, StoreError, digest, refused_before,
 };
 use protocol::{ConversationId, MessageId, UserId, limits};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, TransactionBehavior, params};
@@ -131,19 +130,18 @@ struct Batch<'c> {
     insert: CachedStatement<'c>,
     heads: HashMap<ConversationId, (u64, u64)>,
     marks: HashMap<(ConversationId, UserId), u64>,
-    /// Whether a broker may deliver these again.
-    delivered: bool,
+    source: Source,
 }
 
 impl<'c> Batch<'c> {
-    fn new(connection: &'c Connection, delivered: bool) -> rusqlite::Result<Self> {
+    fn new(connection: &'c Connection, source: Source) -> rusqlite::Result<Self> {
         let (known, insert) = (connection.prepare_cached(KNOWN)?, connection.prepare_cached(INSERT)?);
-        Ok(Self { connection, known, insert, heads: HashMap::new(), marks: HashMap::new(), delivered })
+        Ok(Self { connection, known, insert, heads: HashMap::new(), marks: HashMap::new(), source })
     }
 
     /// The answer that it got when it was delivered before, if that was a refusal.
     fn refused(&self, post: &NewPost) -> rusqlite::Result<Option<PostOutcome>> {
-        if !self.delivered {
+        if !self.source.heeds_refusals() {
             return Ok(None);
         }
         let mut statement = self.connection.prepare_cached(REFUSED)?;
@@ -152,9 +150,9 @@ impl<'c> Batch<'c> {
     }
 
     fn refuse(&self, post: &NewPost, outcome: PostOutcome) -> rusqlite::Result<Written> {
-        if let (true, Some(reason)) = (self.delivered, outcome.refusal()) {
+        if let (true, Some(reason)) = (self.source.notes_refusals(), outcome.refusal()) {
             self.connection.prepare_cached(REFUSE)?.execute(params![post.id.as_bytes(), reason])?;
-            self.connection.prepare_cached(FORGET)?.execute([refused_before(clock::now()).as_bytes()])?;
+            self.connection.prepare_cached(FORGET)?.execute([refused_before().as_bytes()])?;
         }
         Ok(Written::Outcome(outcome))
     }
@@ -271,12 +269,12 @@ fn mark(connection: &Connection, mark: &NewMark) -> rusqlite::Result<MarkOutcome
     }))
 }
 
-/// Writes a batch, `delivered` by a broker or not. An error leaves nothing behind, unless it says that this is not known.
+/// Writes a batch. An error leaves nothing behind, unless it says that this is not known.
 pub(super) fn batch(
     connection: &mut Connection,
     posts: &[NewPost],
     marks: &[NewMark],
-    delivered: bool,
+    source: Source,
 ) -> Result<writer::Outcomes> {
     let failed = || writer::failed("write messages");
     let bodies = posts.iter().map(json).collect::<Result<Vec<_>>>()?;
@@ -284,7 +282,7 @@ pub(super) fn batch(
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed())?;
     let mut written = Vec::with_capacity(posts.len());
     if !posts.is_empty() {
-        let mut batch = Batch::new(&transaction, delivered).map_err(failed())?;
+        let mut batch = Batch::new(&transaction, source).map_err(failed())?;
         for (post, body) in posts.iter().zip(&bodies) {
             written.push(batch.post(post, body).map_err(failed())?);
         }

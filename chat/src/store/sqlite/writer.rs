@@ -6,7 +6,7 @@
 
 use super::post::{self, Written};
 use super::{BUSY, CACHE, checkpoint};
-use crate::store::{MarkOutcome, NewMark, NewPost, Result, StoreError};
+use crate::store::{MarkOutcome, NewMark, NewPost, Result, Source, StoreError};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -22,7 +22,7 @@ pub(super) type Outcomes = (Vec<Written>, Vec<MarkOutcome>);
 struct Job {
     posts: Vec<NewPost>,
     marks: Vec<NewMark>,
-    delivered: bool,
+    source: Source,
     answer: oneshot::Sender<Result<Outcomes>>,
 }
 
@@ -61,15 +61,15 @@ impl Writer {
         Ok(Self(Mutex::new(Some(Running { jobs, thread }))))
     }
 
-    /// Writes a batch in one transaction, `delivered` by a broker or not.
+    /// Writes a batch in one transaction.
     pub(super) async fn write(
         &self,
         posts: Vec<NewPost>,
         marks: Vec<NewMark>,
-        delivered: bool,
+        source: Source,
     ) -> Result<Outcomes> {
         let (answer, answered) = oneshot::channel();
-        let job = Job { posts, marks, delivered, answer };
+        let job = Job { posts, marks, source, answer };
         let sent = {
             let running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             running.as_ref().is_some_and(|running| running.jobs.try_send(job).is_ok())
@@ -114,19 +114,19 @@ struct State {
 
 impl State {
     fn run(mut self, queue: &mpsc::Receiver<Job>) {
-        while let Ok(Job { posts, marks, delivered, answer }) = queue.recv() {
-            let outcome = self.batch(&posts, &marks, delivered);
+        while let Ok(Job { posts, marks, source, answer }) = queue.recv() {
+            let outcome = self.batch(&posts, &marks, source);
             // Who asked has gone: it is stored all the same.
             let _gone = answer.send(outcome);
         }
     }
 
-    fn batch(&mut self, posts: &[NewPost], marks: &[NewMark], delivered: bool) -> Result<Outcomes> {
+    fn batch(&mut self, posts: &[NewPost], marks: &[NewMark], source: Source) -> Result<Outcomes> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => connect(&self.file).map_err(failed("open the database for messages"))?,
         };
-        let outcome = post::batch(&mut connection, posts, marks, delivered);
+        let outcome = post::batch(&mut connection, posts, marks, source);
         // Where a commit failed, the transaction may still be open.
         if !connection.is_autocommit()
             && let Err(error) = connection.execute_batch("ROLLBACK")
